@@ -1,0 +1,65 @@
+//! What every engine's folder implements. The connector actor owns one [`Engine`] and adds what is the same for all: budget,
+//! health, circuit breaker, back-off, supervision.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use cost_model::QueryId;
+use datafusion::execution::SendableRecordBatchStream;
+use planner::catalog::{EngineKind, SourceSchema};
+use planner::plan::SingleTable;
+use planner::{PgType, Result};
+
+/// One configured engine instance.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    fn kind(&self) -> EngineKind;
+
+    /// Opens a connection and asks for nothing but an answer.
+    async fn ping(&self) -> Result<()>;
+
+    /// Tables, columns, keys, row counts, column statistics.
+    async fn introspect(&self) -> Result<SourceSchema>;
+
+    /// Names and types of a pass-through statement's result, without running it.
+    async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>>;
+
+    /// Starts a query at this source. All its scans read one snapshot where the engine has one.
+    async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>>;
+}
+
+/// Who asks, and for what.
+#[derive(Clone, Debug)]
+pub struct SessionRequest {
+    pub query: QueryId,
+    pub principal: Arc<str>,
+    /// Connections the query may use at once (its permits), at least 1.
+    pub connections: usize,
+}
+
+/// A fragment to run.
+#[derive(Clone, Debug)]
+pub struct ScanRequest {
+    /// Complete statement, without the query-id comment, which the session adds.
+    pub sql: String,
+    pub columns: Vec<PgType>,
+    /// Batches come in exactly this schema.
+    pub schema: SchemaRef,
+    pub estimated_rows: Option<f64>,
+    /// Set if the session may split the scan into parallel ranges.
+    pub single_table: Option<SingleTable>,
+}
+
+/// One query at one source: its connections, its snapshot, its running statements.
+#[async_trait]
+pub trait EngineSession: Send + Sync + 'static {
+    /// Runs one fragment. Dropping the stream early cancels the statement at the engine.
+    async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream>;
+
+    /// Whether a second scan may run while a first one is still being read.
+    fn concurrent_scans(&self) -> bool;
+
+    /// Cancels whatever this query runs at the engine. Idempotent; returns when the engine was told.
+    async fn cancel(&self);
+}

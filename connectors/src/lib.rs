@@ -1,0 +1,3 @@
+//! Connector actors, one folder per engine, and the site that runs a query's steps.
+
+pub mod engine;

@@ -1,0 +1,180 @@
+//! The catalog as a query sees it: an immutable snapshot of schemas, tables and their placements.
+//!
+//! A **table** is a name the client sees; a **placement** says where its rows are. Connectors describe what a source holds as
+//! [`SourceSchema`]; the gateway merges those into a [`Catalog`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cost_model::{SiteId, SourceId};
+
+use crate::pgtype::PgType;
+
+/// The kind of engine behind a source; it picks dialect and capabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EngineKind {
+    Postgres,
+    /// MySQL and MariaDB speak one dialect; `Source::version` tells them apart.
+    MySql,
+    /// A folder of Parquet or CSV files, answered by DataFusion in the site's own process. Its SQL is PostgreSQL's, bound by
+    /// this crate, so it computes exactly what the gateway computes.
+    Files,
+    /// Tables of the gateway itself (`pg_catalog`, `narrows`): never sent anywhere.
+    System,
+}
+
+/// A configured engine instance.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub id: SourceId,
+    pub site: SiteId,
+    pub kind: EngineKind,
+    /// As the engine reports it, e.g. `15.18` or `10.11.6-MariaDB`.
+    pub version: String,
+    /// PostgreSQL: the database's default collation and ctype are `C`: text comparison and case mapping are ours. Elsewhere false.
+    pub c_collation: bool,
+    /// All statements of a query at this source read one snapshot.
+    pub snapshots: bool,
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Name the client sees.
+    pub name: String,
+    /// Name at the source.
+    pub remote_name: String,
+    pub ty: PgType,
+    /// The type as the source calls it (`decimal(15,2)`, `enum('a','b')`).
+    pub remote_type: String,
+    pub nullable: bool,
+    /// The column's values arrive as ours only through a conversion, so no predicate on it may be pushed.
+    pub opaque: bool,
+    /// The source's collation of the column, where it has one.
+    pub collation: Option<String>,
+    pub comment: Option<String>,
+    pub stats: ColumnStats,
+}
+
+/// What the source knows of a column's values; `None` where it does not say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ColumnStats {
+    pub distinct: Option<f64>,
+    /// Share of NULLs, 0 to 1.
+    pub null_fraction: Option<f64>,
+    /// Average width in bytes.
+    pub width: Option<f64>,
+    /// PostgreSQL text form of the smallest and largest value.
+    pub min: Option<String>,
+    pub max: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    Primary,
+    Unique,
+}
+
+/// A primary key or unique constraint; names are the client's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub name: String,
+    pub kind: KeyKind,
+    pub columns: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    Table,
+    View,
+}
+
+/// Where (a part of) a table's rows are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    pub source: SourceId,
+    /// Schema and name at the source.
+    pub remote_schema: String,
+    pub remote_name: String,
+    /// SQL predicate (over the client's names) that all rows here satisfy; `None`: the placement has the whole table.
+    pub predicate: Option<String>,
+    /// Placements of one group hold the same rows.
+    pub replica_group: u32,
+}
+
+/// A table as the client sees it.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub schema: String,
+    pub name: String,
+    pub kind: TableKind,
+    pub columns: Vec<Column>,
+    pub keys: Vec<Key>,
+    pub placements: Vec<Placement>,
+    /// Estimated number of rows.
+    pub rows: Option<f64>,
+    /// Estimated size at the source in bytes.
+    pub bytes: Option<f64>,
+    pub comment: Option<String>,
+    /// Columns left out and why (`SourceTable::skipped`): an error that names the column says so.
+    pub skipped: Vec<(String, String)>,
+    /// Stable OID for `pg_class`.
+    pub oid: u32,
+}
+
+/// A table as a connector found it: remote names; the gateway gives it its client name.
+#[derive(Clone, Debug)]
+pub struct SourceTable {
+    pub remote_schema: String,
+    pub remote_name: String,
+    pub kind: TableKind,
+    pub columns: Vec<Column>,
+    pub keys: Vec<Key>,
+    pub rows: Option<f64>,
+    pub bytes: Option<f64>,
+    pub comment: Option<String>,
+    /// Columns that could not be mapped under the source's policy, with the reason.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// All that a connector found at its source.
+#[derive(Clone, Debug)]
+pub struct SourceSchema {
+    pub version: String,
+    pub default_schema: String,
+    pub c_collation: bool,
+    pub snapshots: bool,
+    pub tables: Vec<SourceTable>,
+}
+
+/// An immutable snapshot. `version` grows with every refresh; plans are cached under it.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    pub version: u64,
+    pub sources: BTreeMap<SourceId, Arc<Source>>,
+    /// schema → table → table.
+    pub schemas: BTreeMap<String, BTreeMap<String, Arc<Table>>>,
+    /// Why a source's tables are missing or stale.
+    pub unavailable: BTreeMap<SourceId, String>,
+}
+
+impl Catalog {
+    /// An exact name, then a unique case-insensitive one.
+    pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<Table>> {
+        let tables = self.schemas.get(schema).or_else(|| unique(&self.schemas, schema))?;
+        tables.get(name).or_else(|| unique(tables, name))
+    }
+
+    pub fn source(&self, id: &SourceId) -> Option<&Arc<Source>> {
+        self.sources.get(id)
+    }
+}
+
+/// The one entry whose name matches without regard to case.
+fn unique<'a, V>(map: &'a BTreeMap<String, V>, name: &str) -> Option<&'a V> {
+    let mut hits = map.iter().filter(|(k, _)| k.eq_ignore_ascii_case(name));
+    match (hits.next(), hits.next()) {
+        (Some((_, v)), None) => Some(v),
+        _ => None,
+    }
+}

@@ -1,0 +1,16 @@
+//! From SQL text to a plan: a pure library, deterministic, without sockets, actors or clocks.
+//!
+//! The way of a statement: parse and bind against a [`catalog::Catalog`] and a [`context::QueryContext`] with PostgreSQL's
+//! semantics ([`pgsem`]), optimise, cut into fragments, write each fragment in its engine's SQL.
+
+pub mod catalog;
+pub mod context;
+pub mod error;
+pub mod pgsem;
+pub mod pgtype;
+pub mod plan;
+pub mod source;
+
+pub use context::QueryContext;
+pub use error::{Error, Result};
+pub use pgtype::PgType;

@@ -1,0 +1,107 @@
+//! The list of everything that binds, and PostgreSQL's rules for choosing one of several candidates
+//! (documentation chapter 10; `func_select_candidate` in `parse_func.c`).
+//!
+//! Operators are functions whose SQL name is the operator (`+`), unary ones included (one argument). Each area of semantics
+//! contributes its signatures in its own `signatures()`; [`registry`] joins them once per process.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::func::{FuncDef, Typed, Verdict};
+use crate::context::QueryContext;
+use crate::error::Result;
+use crate::pgtype::PgType;
+
+/// Builds the expression for arguments that already have the signature's types (casts applied; numeric arguments may have
+/// either carrier).
+pub type Build = fn(&QueryContext, Vec<Typed>) -> Result<Typed>;
+
+/// How a chosen signature becomes an expression.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// Call this function; result has the ordinary carrier of the result type.
+    Func(&'static FuncDef),
+    /// Anything else: DataFusion's own operators, numeric carriers, hidden arguments (time zone).
+    Build(Build),
+}
+
+/// One overload of a function or operator.
+#[derive(Clone, Copy)]
+pub struct Signature {
+    /// SQL name: `abs`, `+`.
+    pub name: &'static str,
+    /// Argument type OIDs; may contain `oid::ANY`, `ANYELEMENT`, `ANYARRAY`.
+    pub args: &'static [u32],
+    /// The last argument may repeat (any number of times, at least once).
+    pub variadic: bool,
+    /// Result type OID (`ANYELEMENT`/`ANYARRAY`: as matched).
+    pub ret: u32,
+    pub verdict: Verdict,
+    pub target: Target,
+}
+
+impl Signature {
+    pub const fn func(name: &'static str, args: &'static [u32], ret: u32, def: &'static FuncDef) -> Self {
+        Self { name, args, variadic: false, ret, verdict: Verdict::Replaced, target: Target::Func(def) }
+    }
+
+    pub const fn build(name: &'static str, args: &'static [u32], ret: u32, build: Build) -> Self {
+        Self { name, args, variadic: false, ret, verdict: Verdict::Replaced, target: Target::Build(build) }
+    }
+
+    pub const fn exact(self) -> Self {
+        Self { verdict: Verdict::Exact, ..self }
+    }
+
+    pub const fn variadic(self) -> Self {
+        Self { variadic: true, ..self }
+    }
+}
+
+/// When a cast may be applied without being written (`pg_cast.castcontext`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CastContext {
+    Implicit,
+    Assignment,
+    Explicit,
+}
+
+/// Casts a value whose type is exactly `from` to `to` (typmod included; `-1` applies none).
+pub type BuildCast = fn(&QueryContext, Typed, PgType) -> Result<Typed>;
+
+/// One entry of `pg_cast`, plus the I/O casts from and to text, which are `Explicit` (from) and `Assignment` (to).
+#[derive(Clone, Copy)]
+pub struct CastDef {
+    pub from: u32,
+    pub to: u32,
+    /// The weakest context in which it applies by itself.
+    pub context: CastContext,
+    pub build: BuildCast,
+}
+
+/// All signatures by name, all casts by (from, to).
+pub struct Registry {
+    pub functions: HashMap<&'static str, Vec<Signature>>,
+    pub casts: HashMap<(u32, u32), CastDef>,
+}
+
+/// Where the areas of semantics hand in what they implement.
+const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[];
+
+pub fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let mut functions: HashMap<&'static str, Vec<Signature>> = HashMap::new();
+        let mut casts = HashMap::new();
+        for area in AREAS {
+            let (signatures, area_casts) = area();
+            for signature in signatures {
+                functions.entry(signature.name).or_default().push(signature);
+            }
+            for cast in area_casts {
+                casts.insert((cast.from, cast.to), cast);
+            }
+        }
+        Registry { functions, casts }
+    });
+    &REGISTRY
+}

@@ -1,0 +1,77 @@
+//! What the planner hands to whoever runs a query: fragments for the sources and the shell above them.
+
+use arrow::datatypes::SchemaRef;
+use cost_model::{SiteId, SourceId};
+use datafusion_common::ScalarValue;
+use datafusion_expr::LogicalPlan;
+
+use crate::catalog::EngineKind;
+use crate::pgtype::PgType;
+
+/// A column of the result as the client is told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputColumn {
+    pub name: String,
+    pub ty: PgType,
+    /// OID of the table and number of the column it comes from unchanged, 0 if computed.
+    pub table_oid: u32,
+    pub column_number: i16,
+}
+
+/// A complete plan, without parameter values; immutable and cacheable.
+#[derive(Clone, Debug)]
+pub struct QueryPlan {
+    pub columns: Vec<OutputColumn>,
+    /// Types of `$1`, `$2`, …
+    pub parameters: Vec<PgType>,
+    pub fragments: Vec<Fragment>,
+    /// Leaves are [`crate::source::FragmentRelation`] and system tables ([`crate::source::CatalogTable`]). If the whole query is
+    /// one fragment, the shell is its bare scan.
+    pub shell: LogicalPlan,
+}
+
+/// A maximal part of a query that one source answers exactly.
+#[derive(Clone, Debug)]
+pub struct Fragment {
+    pub source: SourceId,
+    pub site: SiteId,
+    pub engine: EngineKind,
+    pub sql: SqlTemplate,
+    pub columns: Vec<PgType>,
+    pub schema: SchemaRef,
+    pub estimated_rows: Option<f64>,
+    /// Set if the fragment is a filter and projection of one table of that many estimated rows: the connector may read it in
+    /// parallel ranges.
+    pub single_table: Option<SingleTable>,
+}
+
+/// The one table a splittable fragment reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SingleTable {
+    pub remote_schema: String,
+    pub remote_name: String,
+    /// Alias the SQL text uses for it.
+    pub alias: String,
+    pub estimated_rows: Option<f64>,
+}
+
+/// SQL of an engine's dialect with holes for parameter values, which are written as literals by the dialect's own escaping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SqlTemplate(pub Vec<SqlPiece>);
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum SqlPiece {
+    Text(String),
+    /// `$index` (from 1) as a literal of this type.
+    Parameter {
+        index: usize,
+        ty: PgType,
+    },
+}
+
+/// A value for `$n`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterValue {
+    pub ty: PgType,
+    pub value: ScalarValue,
+}
