@@ -12,9 +12,7 @@
 use std::sync::Arc;
 
 use arrow::array::builder::{BinaryViewBuilder, BooleanBuilder, PrimitiveBuilder, StringViewBuilder};
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray, StringViewArray,
-};
+use arrow::array::{Array, ArrayRef, BinaryViewArray, BooleanArray, PrimitiveArray, StringViewArray};
 use arrow::datatypes::{
     DataType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
     IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
@@ -71,7 +69,7 @@ macro_rules! primitive_value {
             fn column(array: &dyn Array) -> Result<Self::Column<'_>> {
                 downcast(array)
             }
-            fn get<'a>(column: &Self::Column<'a>, row: usize) -> $native {
+            fn get<'a>(column: &Self::Column<'a>, row: usize) -> Self::Ref<'a> {
                 column.value(row)
             }
             fn builder(rows: usize, repr: &DataType) -> Self::Builder {
@@ -118,7 +116,7 @@ impl Value for Bool {
     fn column(array: &dyn Array) -> Result<Self::Column<'_>> {
         downcast(array)
     }
-    fn get<'a>(column: &Self::Column<'a>, row: usize) -> bool {
+    fn get<'a>(column: &Self::Column<'a>, row: usize) -> Self::Ref<'a> {
         column.value(row)
     }
     fn builder(rows: usize, _repr: &DataType) -> Self::Builder {
