@@ -6,6 +6,7 @@
 //! * [`kernel`]: from a Rust closure over values to a function over Arrow arrays;
 //! * [`registry`]: signatures and PostgreSQL's rules for choosing among them.
 
+pub mod aggregate;
 pub mod func;
 pub mod kernel;
 pub mod registry;

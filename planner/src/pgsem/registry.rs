@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use datafusion_expr::{Expr, SortExpr};
+
 use super::func::{FuncDef, Typed, Verdict};
 use crate::context::QueryContext;
 use crate::error::Result;
@@ -79,14 +81,64 @@ pub struct CastDef {
     pub build: BuildCast,
 }
 
+/// One call of an aggregate. Arguments already have the signature's types (numeric ones either carrier).
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    /// With `WITHIN GROUP`: the direct arguments, then the sorted ones (the order in which `pg_proc` lists them).
+    pub args: Vec<Typed>,
+    pub distinct: bool,
+    pub filter: Option<Expr>,
+    /// `ORDER BY` inside the call or of `WITHIN GROUP`, over key forms.
+    pub order_by: Vec<SortExpr>,
+    pub within_group: bool,
+}
+
+/// One overload of an aggregate.
+#[derive(Clone, Copy)]
+pub struct AggregateSignature {
+    pub name: &'static str,
+    /// Argument type OIDs as in [`Signature::args`]; empty for `count(*)`.
+    pub args: &'static [u32],
+    pub variadic: bool,
+    pub ret: u32,
+    /// Needs `WITHIN GROUP` (ordered-set aggregate).
+    pub within_group: bool,
+    /// The result holds one or more `Expr::AggregateFunction` leaves under ordinary expressions; the binder lifts the leaves
+    /// into an `Aggregate` node or turns each into a window function over the frame.
+    pub build: fn(&QueryContext, AggregateCall) -> Result<Typed>,
+}
+
+impl AggregateSignature {
+    pub const fn new(
+        name: &'static str,
+        args: &'static [u32],
+        ret: u32,
+        build: fn(&QueryContext, AggregateCall) -> Result<Typed>,
+    ) -> Self {
+        Self { name, args, variadic: false, ret, within_group: false, build }
+    }
+
+    pub const fn variadic(self) -> Self {
+        Self { variadic: true, ..self }
+    }
+
+    pub const fn within_group(self) -> Self {
+        Self { within_group: true, ..self }
+    }
+}
+
 /// All signatures by name, all casts by (from, to).
 pub struct Registry {
     pub functions: HashMap<&'static str, Vec<Signature>>,
+    pub aggregates: HashMap<&'static str, Vec<AggregateSignature>>,
     pub casts: HashMap<(u32, u32), CastDef>,
 }
 
 /// Where the areas of semantics hand in what they implement.
 const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[];
+
+/// Where they hand in their aggregates.
+const AGGREGATE_AREAS: &[fn() -> Vec<AggregateSignature>] = &[super::aggregate::signatures];
 
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
@@ -101,7 +153,13 @@ pub fn registry() -> &'static Registry {
                 casts.insert((cast.from, cast.to), cast);
             }
         }
-        Registry { functions, casts }
+        let mut aggregates: HashMap<&'static str, Vec<AggregateSignature>> = HashMap::new();
+        for area in AGGREGATE_AREAS {
+            for signature in area() {
+                aggregates.entry(signature.name).or_default().push(signature);
+            }
+        }
+        Registry { functions, aggregates, casts }
     });
     &REGISTRY
 }

@@ -1,0 +1,7 @@
+//! PostgreSQL's aggregates as DataFusion aggregates.
+
+use super::registry::AggregateSignature;
+
+pub fn signatures() -> Vec<AggregateSignature> {
+    Vec::new()
+}
