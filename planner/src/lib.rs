@@ -3,6 +3,7 @@
 //! The way of a statement: parse and bind against a [`catalog::Catalog`] and a [`context::QueryContext`] with PostgreSQL's
 //! semantics ([`pgsem`]), optimise, cut into fragments, write each fragment in its engine's SQL.
 
+pub mod bind;
 pub mod catalog;
 pub mod context;
 pub mod error;
