@@ -43,9 +43,14 @@ pub mod oid {
     pub const ANYARRAY: u32 = 2277;
     pub const VOID: u32 = 2278;
     pub const ANYELEMENT: u32 = 2283;
+    pub const ANYNONARRAY: u32 = 2776;
     pub const UUID: u32 = 2950;
+    pub const ANYENUM: u32 = 3500;
     pub const JSONB: u32 = 3802;
     pub const REGNAMESPACE: u32 = 4089;
+    pub const ANYCOMPATIBLE: u32 = 5077;
+    pub const ANYCOMPATIBLEARRAY: u32 = 5078;
+    pub const ANYCOMPATIBLENONARRAY: u32 = 5079;
 }
 
 /// A PostgreSQL type: OID and type modifier (`-1`: none), exactly as `pg_attribute` has them. An array has its array type's OID.
@@ -114,57 +119,21 @@ types! {
     4089 "regnamespace" "regnamespace" 'N' false 4090 4;
 }
 
+const fn pseudo(oid: u32, name: &'static str, sql_name: &'static str, category: char, len: i16) -> TypeInfo {
+    TypeInfo { oid, name, sql_name, category, preferred: false, array: 0, element: 0, len }
+}
+
 const PSEUDO: &[TypeInfo] = &[
-    TypeInfo {
-        oid: oid::UNKNOWN,
-        name: "unknown",
-        sql_name: "unknown",
-        category: 'X',
-        preferred: false,
-        array: 0,
-        element: 0,
-        len: -2,
-    },
-    TypeInfo {
-        oid: oid::ANY,
-        name: "any",
-        sql_name: "\"any\"",
-        category: 'P',
-        preferred: false,
-        array: 0,
-        element: 0,
-        len: 4,
-    },
-    TypeInfo {
-        oid: oid::VOID,
-        name: "void",
-        sql_name: "void",
-        category: 'P',
-        preferred: false,
-        array: 0,
-        element: 0,
-        len: 4,
-    },
-    TypeInfo {
-        oid: oid::ANYARRAY,
-        name: "anyarray",
-        sql_name: "anyarray",
-        category: 'P',
-        preferred: false,
-        array: 0,
-        element: 0,
-        len: -1,
-    },
-    TypeInfo {
-        oid: oid::ANYELEMENT,
-        name: "anyelement",
-        sql_name: "anyelement",
-        category: 'P',
-        preferred: false,
-        array: 0,
-        element: 0,
-        len: 4,
-    },
+    pseudo(oid::UNKNOWN, "unknown", "unknown", 'X', -2),
+    pseudo(oid::ANY, "any", "\"any\"", 'P', 4),
+    pseudo(oid::VOID, "void", "void", 'P', 4),
+    pseudo(oid::ANYARRAY, "anyarray", "anyarray", 'P', -1),
+    pseudo(oid::ANYELEMENT, "anyelement", "anyelement", 'P', 4),
+    pseudo(oid::ANYNONARRAY, "anynonarray", "anynonarray", 'P', 4),
+    pseudo(oid::ANYENUM, "anyenum", "anyenum", 'P', 4),
+    pseudo(oid::ANYCOMPATIBLE, "anycompatible", "anycompatible", 'P', 4),
+    pseudo(oid::ANYCOMPATIBLEARRAY, "anycompatiblearray", "anycompatiblearray", 'P', -1),
+    pseudo(oid::ANYCOMPATIBLENONARRAY, "anycompatiblenonarray", "anycompatiblenonarray", 'P', 4),
 ];
 
 /// Every type Narrows knows.

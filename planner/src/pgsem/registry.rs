@@ -1,5 +1,4 @@
-//! The list of everything that binds, and PostgreSQL's rules for choosing one of several candidates
-//! (documentation chapter 10; `func_select_candidate` in `parse_func.c`).
+//! The list of everything that binds. Which entry a call means is decided in [`super::resolve`].
 //!
 //! Operators are functions whose SQL name is the operator (`+`), unary ones included (one argument). Each area of semantics
 //! contributes its signatures in its own `signatures()`; [`registry`] joins them once per process.

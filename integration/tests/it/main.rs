@@ -1,3 +1,0 @@
-//! Tests against real servers, one binary.
-
-mod harness;
