@@ -2,6 +2,7 @@
 //! health, circuit breaker, back-off, supervision.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -36,6 +37,11 @@ pub struct SessionRequest {
     pub principal: Arc<str>,
     /// Connections the query may use at once (its permits), at least 1.
     pub connections: usize,
+    /// More than one statement may run: all of them must read one snapshot. A query with a single scan here saves the round
+    /// trips.
+    pub snapshot: bool,
+    /// When the query's time is up, on the injected clock.
+    pub deadline: Option<Duration>,
 }
 
 /// A fragment to run.
@@ -49,6 +55,8 @@ pub struct ScanRequest {
     pub estimated_rows: Option<f64>,
     /// Set if the session may split the scan into parallel ranges.
     pub single_table: Option<SingleTable>,
+    /// Byte offset in `sql` of the template's `SqlPiece::Conditions`.
+    pub conditions_at: Option<usize>,
 }
 
 /// One query at one source: its connections, its snapshot, its running statements.

@@ -1,1 +1,7 @@
-//! stub
+//! The test and benchmark harness of Narrows: throw-away database servers, TPC-H data, a running gateway, the answer oracle.
+//!
+//! Everything listens on loopback, on a free port, in a temporary directory, and stops with the process that started it, also
+//! when that one is killed.
+
+pub mod servers;
+pub mod tpch;

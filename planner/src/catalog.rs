@@ -50,6 +50,9 @@ pub struct Column {
     pub nullable: bool,
     /// The column's values arrive as ours only through a conversion, so no predicate on it may be pushed.
     pub opaque: bool,
+    /// The type has no mapping and the source's policy is `null`: every row has NULL here, and the column is never named at the
+    /// source.
+    pub always_null: bool,
     /// The source's collation of the column, where it has one.
     pub collation: Option<String>,
     pub comment: Option<String>,

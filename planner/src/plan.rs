@@ -67,6 +67,9 @@ pub enum SqlPiece {
         index: usize,
         ty: PgType,
     },
+    /// Renders as nothing. It stands inside the WHERE clause of a fragment that has a `single_table`, after a complete
+    /// (parenthesised) condition: a connector that reads the table in ranges inserts ` AND …` here.
+    Conditions,
 }
 
 /// A value for `$n`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use cost_model::SourceId;
 use datafusion_expr::TableSource;
 
 use crate::catalog::{Placement, Table};
@@ -25,6 +26,51 @@ impl CatalogTable {
 }
 
 impl TableSource for CatalogTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+/// A statement passed through to one source as it is (`narrows.query('source', $$…$$)`).
+#[derive(Debug)]
+pub struct PassthroughQuery {
+    pub source: SourceId,
+    pub sql: String,
+    pub columns: Vec<(String, PgType)>,
+    schema: SchemaRef,
+}
+
+impl PassthroughQuery {
+    /// Field names are `c1`, `c2`, …: the statement's own need not be unique.
+    pub fn new(source: SourceId, sql: String, columns: Vec<(String, PgType)>) -> Self {
+        let fields = columns.iter().enumerate().map(|(i, (_, ty))| Field::new(format!("c{}", i + 1), ty.repr(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        Self { source, sql, columns, schema }
+    }
+}
+
+impl TableSource for PassthroughQuery {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+}
+
+/// Inside the recursive term of a `RecursiveQuery` of the same name: the rows of the previous round. Whoever runs the plan puts
+/// DataFusion's `CteWorkTable` in its place.
+#[derive(Debug)]
+pub struct WorkTable {
+    pub name: String,
+    schema: SchemaRef,
+}
+
+impl WorkTable {
+    pub fn new(name: impl Into<String>, schema: &Schema) -> Self {
+        let fields = schema.fields().iter().map(|f| f.as_ref().clone().with_nullable(true));
+        Self { name: name.into(), schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) }
+    }
+}
+
+impl TableSource for WorkTable {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

@@ -2,12 +2,14 @@
 //! [`registry::Signature`] that says whether DataFusion computes it exactly ([`Verdict::Exact`]) or we do
 //! ([`Verdict::Replaced`]). What is not in the registry does not bind: SQLSTATE 42883 or 0A000.
 //!
+//! * [`datetime`]: date, time, timestamp, timestamptz, interval;
 //! * [`func`]: our functions inside DataFusion's expressions ([`func::PgFunc`]) and typed expressions ([`func::Typed`]);
 //! * [`kernel`]: from a Rust closure over values to a function over Arrow arrays;
 //! * [`registry`]: signatures; * [`builtin`]: PostgreSQL's own list of them; * [`resolve`]: which one a call means.
 
 pub mod aggregate;
 pub mod builtin;
+pub mod datetime;
 pub mod func;
 pub mod kernel;
 pub mod registry;

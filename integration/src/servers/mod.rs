@@ -1,0 +1,134 @@
+//! Throw-away database servers.
+//!
+//! A small shell watches each server and the process that started it: when either ends, the server is stopped and its directory
+//! removed. So nothing is left behind, whatever happens to a test.
+
+mod mariadb;
+mod postgres;
+
+pub use mariadb::TestMariaDb;
+pub use postgres::TestPostgres;
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A port nobody listens on right now.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Database servers refuse to run as root: then they run as `nobody`.
+fn unprivileged() -> Option<u32> {
+    let root = std::fs::metadata("/proc/self").map(|m| m.uid() == 0).unwrap_or(false);
+    root.then_some(65534)
+}
+
+/// A fresh directory the server may write to.
+fn server_dir(kind: &str) -> io::Result<PathBuf> {
+    let dir = std::env::temp_dir().join(format!("narrows-{kind}-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&dir)?;
+    if let Some(user) = unprivileged() {
+        chown(&dir, Some(user), Some(user))?;
+    }
+    Ok(dir)
+}
+
+/// A command as the user servers run as.
+fn command(program: impl AsRef<std::ffi::OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env("HOME", dir).env_remove("PGHOST").env_remove("PGPORT");
+    if let Some(user) = unprivileged() {
+        command.uid(user).gid(user);
+    }
+    command
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!("{command:?} failed: {said}{}", String::from_utf8_lossy(&output.stdout))))
+}
+
+/// A server and the shell that watches it.
+#[derive(Debug)]
+struct Watched {
+    watcher: Child,
+    dir: PathBuf,
+}
+
+/// The parent is probed through /proc: `kill -0` may not be allowed to another user.
+const WATCHER: &str = r#"
+parent=$1; dir=$2; stop=$3; shift 3
+"$@" & server=$!
+trap 'kill -$stop $server 2>/dev/null' TERM
+while [ -d "/proc/$parent" ] && kill -0 $server 2>/dev/null; do sleep 0.2; done
+kill -$stop $server 2>/dev/null
+wait $server
+cd / && rm -rf "$dir""#;
+
+impl Watched {
+    fn start(program: &Path, args: &[String], dir: &Path, stop_signal: &str) -> io::Result<Self> {
+        let log = std::fs::File::create(dir.join("server.log"))?;
+        let watcher = command("/bin/sh", dir)
+            .arg("-c")
+            .arg(WATCHER)
+            .arg("sh")
+            .arg(std::process::id().to_string())
+            .arg(dir)
+            .arg(stop_signal)
+            .arg(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { watcher, dir: dir.to_path_buf() })
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()
+    }
+
+    fn ended(&mut self) -> bool {
+        !matches!(self.watcher.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.watcher.id().to_string()).status();
+        let _ = self.watcher.wait();
+    }
+}
+
+/// The program of the newest version under `versions` (`VERSION/bin/name`), or from the search path.
+fn find_program(name: &str, versions: &Path) -> io::Result<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_string_lossy().parse().ok()?;
+            let program = entry.path().join("bin").join(name);
+            program.exists().then_some((version, program))
+        })
+        .collect();
+    found.sort();
+    if let Some((_, program)) = found.pop() {
+        return Ok(program);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/bin")])
+        .map(|dir| dir.join(name))
+        .find(|p| p.exists())
+        .ok_or_else(|| io::Error::other(format!("{name} is not installed; `make setup` installs what the tests need")))
+}
