@@ -1,3 +1,4 @@
 //! Tests against real servers, one binary.
 
 mod harness;
+mod workspace;
