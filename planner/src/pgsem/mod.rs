@@ -10,8 +10,10 @@
 pub mod aggregate;
 pub mod builtin;
 pub mod datetime;
+pub mod errors;
 pub mod func;
 pub mod kernel;
+pub mod numeric;
 pub mod registry;
 pub mod resolve;
 
