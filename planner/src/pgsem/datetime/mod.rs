@@ -5,9 +5,12 @@
 
 pub mod calendar;
 mod format;
+mod keywords;
 mod parse;
 mod span;
+mod typmod;
 pub mod zone;
+pub mod zone_name;
 
 pub use format::{format_date, format_interval, format_time, format_timestamp, format_timestamptz};
 pub use parse::{parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz};

@@ -144,3 +144,18 @@ pub fn to_utc(zone: TimeZone, local: i128) -> i128 {
     let seconds = local.div_euclid(i128::from(MICROS_PER_SECOND)) as i64;
     local - i128::from(offset_of_local(zone, seconds).seconds) * i128::from(MICROS_PER_SECOND)
 }
+
+/// Whether a zone never changes its clocks and never did (`pg_get_timezone_offset`).
+pub fn is_fixed(zone: TimeZone) -> bool {
+    match zone {
+        TimeZone::Fixed(_) => true,
+        TimeZone::Named(tz) => {
+            let name = tz.name();
+            name.starts_with("Etc/")
+                || matches!(
+                    name,
+                    "UTC" | "UCT" | "GMT" | "GMT0" | "GMT+0" | "GMT-0" | "Greenwich" | "Universal" | "Zulu"
+                )
+        }
+    }
+}
