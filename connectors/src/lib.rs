@@ -1,3 +1,4 @@
 //! Connector actors, one folder per engine, and the site that runs a query's steps.
 
+pub mod connector;
 pub mod engine;

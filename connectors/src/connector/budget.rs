@@ -1,0 +1,121 @@
+//! How many connections a source may see, shared first come, first served.
+//!
+//! A query takes all the permits it wants at one source in one go, so that two queries never wait for each other's rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cost_model::Clock;
+use planner::error::state;
+use planner::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The permits of one source; one permit is one connection.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    semaphore: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// Permits in hand; they go back when this is dropped.
+#[derive(Debug)]
+pub struct Permits {
+    _held: OwnedSemaphorePermit,
+    /// How many there are: what was asked for, or the limit if that is less.
+    pub count: usize,
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Budget {
+    pub fn new(limit: usize) -> Self {
+        let limit = limit.clamp(1, u16::MAX.into());
+        Self { limit, semaphore: Arc::new(Semaphore::new(limit)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits in line. `name` is the source's, for the error; without a deadline the wait has no end.
+    pub async fn acquire(
+        &self,
+        name: &str,
+        wanted: usize,
+        deadline: Option<Duration>,
+        clock: &dyn Clock,
+    ) -> Result<Permits> {
+        let count = wanted.clamp(1, self.limit);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        let acquire = self.semaphore.clone().acquire_many_owned(count as u32);
+        let held = match deadline {
+            None => Some(acquire.await),
+            Some(at) => tokio::time::timeout(at.saturating_sub(clock.now()), acquire).await.ok(),
+        };
+        match held {
+            Some(Ok(held)) => Ok(Permits { _held: held, count }),
+            Some(Err(_)) => Err(Error::internal("a budget was closed")),
+            None => Err(Error::new(
+                state::TOO_MANY_CONNECTIONS,
+                format!("no connection to source \"{name}\" became free in time"),
+            )
+            .with_detail(format!("The source's limit of {} connections is used up by other queries.", self.limit))),
+        }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn in_use(&self) -> usize {
+        self.limit - self.semaphore.available_permits()
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cost_model::SystemClock;
+    use futures::poll;
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_in_line_is_served_first() {
+        let clock = SystemClock::shared();
+        let budget = Budget::new(2);
+        let one = budget.acquire("s", 1, None, clock.as_ref()).await.unwrap();
+        let mut big = pin!(budget.acquire("s", 2, None, clock.as_ref()));
+        let mut small = pin!(budget.acquire("s", 1, None, clock.as_ref()));
+        assert!(poll!(big.as_mut()).is_pending());
+        assert!(poll!(small.as_mut()).is_pending(), "one permit is free, but the big request came first");
+        assert_eq!(budget.waiting(), 2);
+        drop(one);
+        let big = big.await.unwrap();
+        assert!(poll!(small.as_mut()).is_pending());
+        drop(big);
+        small.await.unwrap();
+        assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_the_wait_and_leaves_the_line() {
+        let clock = SystemClock::shared();
+        let budget = Budget::new(1);
+        let held = budget.acquire("s", 5, None, clock.as_ref()).await.unwrap();
+        assert_eq!(held.count, 1, "never more than there are");
+        let deadline = Some(clock.now() + Duration::from_millis(20));
+        let error = budget.acquire("s", 1, deadline, clock.as_ref()).await.unwrap_err();
+        assert_eq!(error.sqlstate(), state::TOO_MANY_CONNECTIONS);
+        assert_eq!(budget.waiting(), 0);
+    }
+}
