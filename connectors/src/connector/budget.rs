@@ -1,6 +1,7 @@
 //! How many connections a source may see, shared first come, first served.
 //!
-//! A query takes all the permits it wants at one source in one go, so that two queries never wait for each other's rest.
+//! A query waits for one permit only; what it wants beyond that it gets if it is free right then. So two queries never wait for
+//! each other's rest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +24,7 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Permits {
     _held: OwnedSemaphorePermit,
-    /// How many there are: what was asked for, or the limit if that is less.
+    /// One to as many as were asked for.
     pub count: usize,
 }
 
@@ -49,16 +50,24 @@ impl Budget {
         deadline: Option<Duration>,
         clock: &dyn Clock,
     ) -> Result<Permits> {
-        let count = wanted.clamp(1, self.limit);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        let acquire = self.semaphore.clone().acquire_many_owned(count as u32);
+        let acquire = self.semaphore.clone().acquire_owned();
         let held = match deadline {
             None => Some(acquire.await),
             Some(at) => tokio::time::timeout(at.saturating_sub(clock.now()), acquire).await.ok(),
         };
         match held {
-            Some(Ok(held)) => Ok(Permits { _held: held, count }),
+            Some(Ok(mut held)) => {
+                let mut count = 1;
+                while count < wanted
+                    && let Ok(another) = self.semaphore.clone().try_acquire_owned()
+                {
+                    held.merge(another);
+                    count += 1;
+                }
+                Ok(Permits { _held: held, count })
+            }
             Some(Err(_)) => Err(Error::internal("a budget was closed")),
             None => Err(Error::new(
                 state::TOO_MANY_CONNECTIONS,
@@ -92,19 +101,29 @@ mod tests {
     #[tokio::test]
     async fn the_first_in_line_is_served_first() {
         let clock = SystemClock::shared();
-        let budget = Budget::new(2);
-        let one = budget.acquire("s", 1, None, clock.as_ref()).await.unwrap();
-        let mut big = pin!(budget.acquire("s", 2, None, clock.as_ref()));
-        let mut small = pin!(budget.acquire("s", 1, None, clock.as_ref()));
-        assert!(poll!(big.as_mut()).is_pending());
-        assert!(poll!(small.as_mut()).is_pending(), "one permit is free, but the big request came first");
+        let budget = Budget::new(1);
+        let held = budget.acquire("s", 1, None, clock.as_ref()).await.unwrap();
+        let mut first = pin!(budget.acquire("s", 2, None, clock.as_ref()));
+        let mut second = pin!(budget.acquire("s", 1, None, clock.as_ref()));
+        assert!(poll!(first.as_mut()).is_pending());
+        assert!(poll!(second.as_mut()).is_pending());
         assert_eq!(budget.waiting(), 2);
-        drop(one);
-        let big = big.await.unwrap();
-        assert!(poll!(small.as_mut()).is_pending());
-        drop(big);
-        small.await.unwrap();
+        drop(held);
+        assert!(poll!(second.as_mut()).is_pending());
+        drop(first.await.unwrap());
+        second.await.unwrap();
         assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn more_permits_than_one_are_a_bonus() {
+        let clock = SystemClock::shared();
+        let budget = Budget::new(3);
+        let one = budget.acquire("s", 1, None, clock.as_ref()).await.unwrap();
+        let rest = budget.acquire("s", 9, None, clock.as_ref()).await.unwrap();
+        assert_eq!((one.count, rest.count, budget.in_use()), (1, 2, 3));
+        drop(rest);
+        assert_eq!(budget.in_use(), 1);
     }
 
     #[tokio::test]

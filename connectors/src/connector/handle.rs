@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::actor::{ConnectorActor, Describe, Introspect, OpenSession, Ping, unavailable};
+use super::actor::{ConnectorActor, Describe, Introspect, Ping, unavailable};
 use super::backoff::Backoff;
 use super::breaker::Breaker;
 use super::budget::{Budget, Permits};
@@ -22,7 +22,7 @@ use super::guardian::Guardian;
 use super::running::Running;
 use super::shared::Shared;
 use super::status::{ConnectorStatus, Published};
-use super::tracked::TrackedSession;
+use super::tracked::ConnectorLease;
 use crate::engine::{Engine, EngineSession, SessionRequest};
 
 /// Makes a source's engine, at start and after a panic.
@@ -110,6 +110,10 @@ impl ConnectorHandle {
         Ok(Self(Arc::new(Inner { shared, queue_timeout: options.queue_timeout, _stop: stop.drop_guard() })))
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
     pub fn source(&self) -> &SourceId {
         &self.0.shared.source
     }
@@ -134,17 +138,17 @@ impl ConnectorHandle {
         self.ask(Describe(sql.into())).await
     }
 
-    /// Waits in line for permits, then opens a session. The permits go back when the session and all its streams are dropped.
-    pub async fn open_session(&self, mut request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
-        let shared = &self.0.shared;
-        let ticket = shared.running.enter(request.query);
-        let open = async {
-            let permits = self.permits(request.connections, request.deadline).await?;
-            request.connections = permits.count;
-            Ok((self.ask(OpenSession(request)).await?, permits))
-        };
-        let (session, permits) = ticket.until_canceled(open).await?;
-        Ok(Arc::new(TrackedSession::new(session, shared.clone(), permits, ticket).await))
+    /// Waits in line for permits. Apart from opening the session, so that a query may take what it needs of several sources
+    /// before it connects to any.
+    pub async fn lease(&self, request: &SessionRequest) -> Result<Arc<ConnectorLease>> {
+        let ticket = self.0.shared.running.enter(request.query);
+        let permits = ticket.until_canceled(self.permits(request.connections, request.deadline)).await?;
+        Ok(Arc::new(ConnectorLease::new(self.clone(), permits, ticket)))
+    }
+
+    /// Waits in line for permits, then opens a session.
+    pub async fn open_session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+        self.lease(&request).await?.open(request).await
     }
 
     /// Cancels all that a query does at this source. Idempotent; returns when the engine was told.

@@ -25,3 +25,4 @@ pub use backoff::Backoff;
 pub use breaker::Circuit;
 pub use handle::{ConnectorHandle, ConnectorOptions, EngineFactory};
 pub use status::{ConnectorStatus, Health, Published};
+pub use tracked::ConnectorLease;

@@ -17,7 +17,7 @@ use crate::engine::EngineSession;
 #[derive(Default)]
 struct Entry {
     canceled: CancellationToken,
-    session: Option<Weak<dyn EngineSession>>,
+    sessions: Vec<Weak<dyn EngineSession>>,
 }
 
 #[derive(Default)]
@@ -54,9 +54,9 @@ impl Running {
             None => return,
             Some(entries) => entries
                 .values()
-                .filter_map(|e| {
+                .flat_map(|e| {
                     e.canceled.cancel();
-                    e.session.as_ref()?.upgrade()
+                    e.sessions.iter().filter_map(Weak::upgrade)
                 })
                 .collect(),
         };
@@ -76,7 +76,7 @@ impl Ticket {
     /// From now on a cancel reaches the session. One that came just before reaches it now.
     pub(super) async fn attach(&self, session: &Arc<dyn EngineSession>) {
         if let Some(entry) = self.running.0.lock().queries.get_mut(&self.query).and_then(|e| e.get_mut(&self.number)) {
-            entry.session = Some(Arc::downgrade(session));
+            entry.sessions.push(Arc::downgrade(session));
         }
         if self.canceled.is_cancelled() {
             session.cancel().await;

@@ -1,4 +1,5 @@
-//! A session in a query's hands: it keeps the permits, is found by a cancel, and tells the actor when a connection breaks.
+//! A query's right to use a source, and the sessions it opens with it: they keep the permits, are found by a cancel, and tell the
+//! actor when a connection breaks.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,43 +14,61 @@ use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{Stream, ready};
 use planner::{Error, Result};
 
+use super::actor::OpenSession;
 use super::budget::Permits;
+use super::handle::ConnectorHandle;
 use super::running::Ticket;
 use super::shared::Shared;
-use crate::engine::{EngineSession, ScanRequest};
+use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 
-/// What a query holds of a source; the session and each of its streams keep it.
-struct Lease {
-    shared: Arc<Shared>,
-    _permits: Permits,
-    _ticket: Ticket,
+/// Permits in a query's hands. They go back when this, all sessions opened with it and all their streams are dropped.
+pub struct ConnectorLease {
+    handle: ConnectorHandle,
+    permits: Permits,
+    ticket: Ticket,
 }
 
-pub(super) struct TrackedSession {
-    inner: Arc<dyn EngineSession>,
-    lease: Arc<Lease>,
-}
+impl ConnectorLease {
+    pub(super) fn new(handle: ConnectorHandle, permits: Permits, ticket: Ticket) -> Self {
+        Self { handle, permits, ticket }
+    }
 
-impl TrackedSession {
-    pub async fn new(inner: Arc<dyn EngineSession>, shared: Arc<Shared>, permits: Permits, ticket: Ticket) -> Self {
-        ticket.attach(&inner).await;
-        Self { inner, lease: Arc::new(Lease { shared, _permits: permits, _ticket: ticket }) }
+    /// Connections granted: one to as many as were asked for.
+    pub fn connections(&self) -> usize {
+        self.permits.count
+    }
+
+    /// Opens a session that may use the granted connections.
+    pub async fn open(self: &Arc<Self>, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+        let request = SessionRequest { connections: self.permits.count, ..request };
+        let inner = self.ticket.until_canceled(self.handle.ask(OpenSession(request))).await?;
+        self.ticket.attach(&inner).await;
+        Ok(Arc::new(TrackedSession { inner, lease: self.clone() }))
+    }
+
+    fn shared(&self) -> &Shared {
+        self.handle.shared()
     }
 }
 
+struct TrackedSession {
+    inner: Arc<dyn EngineSession>,
+    lease: Arc<ConnectorLease>,
+}
+
 /// Counts a statement while it runs.
-struct Statement(Arc<Lease>);
+struct Statement(Arc<ConnectorLease>);
 
 impl Statement {
-    fn start(lease: &Arc<Lease>) -> Self {
-        lease.shared.statements.fetch_add(1, Ordering::Relaxed);
+    fn start(lease: &Arc<ConnectorLease>) -> Self {
+        lease.shared().statements.fetch_add(1, Ordering::Relaxed);
         Self(lease.clone())
     }
 }
 
 impl Drop for Statement {
     fn drop(&mut self) {
-        self.0.shared.statements.fetch_sub(1, Ordering::Relaxed);
+        self.0.shared().statements.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -57,7 +76,7 @@ impl Drop for Statement {
 impl EngineSession for TrackedSession {
     async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
         let statement = Statement::start(&self.lease);
-        let inner = self.inner.scan(request).await.inspect_err(|e| self.lease.shared.report(e))?;
+        let inner = self.inner.scan(request).await.inspect_err(|e| self.lease.shared().report(e))?;
         Ok(Box::pin(TrackedStream { schema: inner.schema(), inner: Some((inner, statement)) }))
     }
 
@@ -85,7 +104,7 @@ impl Stream for TrackedStream {
             Some(Ok(batch)) => Poll::Ready(Some(Ok(batch))),
             Some(Err(e)) => {
                 let error = Error::from(e);
-                statement.0.shared.report(&error);
+                statement.0.shared().report(&error);
                 self.inner = None;
                 Poll::Ready(Some(Err(error.into())))
             }
