@@ -1,27 +1,34 @@
-//! What the binding of one statement carries along: the snapshot it is bound against, the parameters found so far, and a
-//! supply of unique names.
+//! What the binding of one statement carries along: the snapshot it is bound against, the parameters found so far, WITH
+//! queries in reach, and a supply of unique names.
 
+use datafusion_common::Column;
 use datafusion_expr::LogicalPlan;
 use datafusion_expr::logical_plan::Subquery;
 use sqlparser::ast;
 use sqlparser::tokenizer::Span;
 
+use super::cte::Cte;
+use super::parse::{char_position, too_complex};
+use super::query::Body;
 use super::{BoundQuery, Passthrough, Scope, ScopeColumn};
 use crate::catalog::Catalog;
 use crate::context::QueryContext;
 use crate::error::{Error, Result, state};
 use crate::pgtype::PgType;
+use crate::plan::OutputColumn;
 
 /// Levels of nested expressions and queries before a statement counts as too complex. The stack grows with them.
-const MAX_DEPTH: usize = 2000;
+const MAX_DEPTH: usize = 5000;
 const RED_ZONE: usize = 256 * 1024;
 const STACK_SEGMENT: usize = 4 * 1024 * 1024;
 
 pub struct Binder<'a> {
     pub catalog: &'a Catalog,
     pub ctx: &'a QueryContext,
-    pub(super) sql: &'a str,
+    sql: &'a str,
     pub(super) passthrough: &'a Passthrough,
+    /// WITH queries in reach, innermost last.
+    pub(super) ctes: Vec<Cte>,
     /// Type of `$n` at index n - 1, `None` while unknown.
     parameters: Vec<Option<PgType>>,
     next_name: usize,
@@ -53,17 +60,47 @@ impl<'a> Binder<'a> {
         parameter_types: &[Option<PgType>],
         passthrough: &'a Passthrough,
     ) -> Self {
-        Self { catalog, ctx, sql, passthrough, parameters: parameter_types.to_vec(), next_name: 0, depth: 0 }
+        Self {
+            catalog,
+            ctx,
+            sql,
+            passthrough,
+            ctes: Vec::new(),
+            parameters: parameter_types.to_vec(),
+            next_name: 0,
+            depth: 0,
+        }
     }
 
     /// Binds a whole statement. Parameters nobody gave a type are text.
-    pub(super) fn bind_statement(self, _statement: &ast::Statement) -> Result<BoundQuery> {
-        Err(Error::unsupported("this statement"))
+    pub(super) fn bind_statement(mut self, statement: &ast::Statement) -> Result<BoundQuery> {
+        let ast::Statement::Query(query) = statement else {
+            return Err(Error::internal("only queries are bound"));
+        };
+        let body = self.bind_query(query, None)?;
+        let (plan, columns) = self.materialize(body)?;
+        let columns = columns
+            .into_iter()
+            .map(|c| OutputColumn {
+                name: c.name,
+                ty: c.typed.ty,
+                table_oid: c.table_oid,
+                column_number: c.column_number,
+            })
+            .collect();
+        Ok(BoundQuery { plan, columns, parameters: self.parameters() })
     }
 
     /// Binds a query inside an expression of `outer`'s level.
-    pub fn bind_subquery(&mut self, _query: &ast::Query, _outer: &Scope<'_>) -> Result<BoundSubquery> {
-        Err(Error::unsupported("a subquery"))
+    pub fn bind_subquery(&mut self, query: &ast::Query, outer: &Scope<'_>) -> Result<BoundSubquery> {
+        let body = self.bind_query(query, Some(outer))?;
+        self.finish_subquery(body)
+    }
+
+    pub(super) fn finish_subquery(&mut self, body: Body) -> Result<BoundSubquery> {
+        let (plan, columns) = self.materialize(body)?;
+        let correlated = !super::node::outer_columns(&plan)?.is_empty();
+        Ok(BoundSubquery { plan, columns, correlated })
     }
 
     /// A name that nothing else in this statement has.
@@ -71,6 +108,11 @@ impl<'a> Binder<'a> {
         let n = self.next_name;
         self.next_name += 1;
         format!("{prefix}{n}")
+    }
+
+    /// A column that nothing else in this statement is: `#` keeps it apart from the columns of tables.
+    pub fn fresh_column(&mut self) -> Column {
+        Column::new_unqualified(self.fresh("#"))
     }
 
     /// Type of `$index` (from 1), `None` while nothing has decided it.
@@ -95,24 +137,33 @@ impl<'a> Binder<'a> {
 
     /// Position of a syntax node in characters from 1.
     pub fn position(&self, span: Span) -> Option<u32> {
-        if span.start.line == 0 {
-            return None;
-        }
-        let before: usize =
-            self.sql.split_inclusive('\n').take(span.start.line as usize - 1).map(|l| l.chars().count()).sum();
-        u32::try_from(before + span.start.column as usize).ok()
+        char_position(self.sql, span.start)
+    }
+
+    /// Position of the name a column was resolved from.
+    pub(super) fn column_position(&self, column: &Column) -> Option<u32> {
+        let start = column.spans.first()?.start;
+        char_position(self.sql, sqlparser::tokenizer::Location { line: start.line, column: start.column })
     }
 
     /// One level deeper into the statement: every recursion of the binder goes through here, so that a deep statement is an
     /// error and never a stack overflow.
     pub fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= MAX_DEPTH {
-            return Err(Error::new(state::STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                .with_hint("Simplify the statement: it is nested too deeply."));
+            return Err(too_complex());
         }
         self.depth += 1;
         let result = stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || f(self));
         self.depth -= 1;
         result
     }
+}
+
+/// 42P10 and its kin: an error at a syntax node.
+pub(super) fn at<T>(result: Result<T>, position: Option<u32>) -> Result<T> {
+    result.map_err(|e| e.or_position(position))
+}
+
+pub(super) fn syntax(message: impl Into<String>) -> Error {
+    Error::new(state::SYNTAX_ERROR, message)
 }

@@ -7,11 +7,33 @@
 //! * [`parse`](mod@parse): statements and positions; * [`binder`]: what one statement's binding carries along;
 //! * [`scope`]: name resolution; * [`expr`]: expressions; the other modules: one clause each.
 
+mod aggregate;
 pub mod binder;
 pub mod clause;
+mod cte;
+mod distinct;
 pub mod expr;
+mod from;
+mod group;
+mod hoist;
+mod join;
+mod keys;
+mod limit;
+mod names;
+mod node;
+mod order;
+mod ordinality;
 pub mod parse;
+mod query;
+mod relation;
 pub mod scope;
+mod select;
+mod set_operation;
+mod set_returning;
+mod table_function;
+mod target;
+mod values;
+pub mod window;
 
 use std::collections::HashMap;
 
@@ -29,6 +51,7 @@ pub use binder::{Binder, BoundSubquery};
 pub use clause::Clause;
 pub use parse::{ParsedStatement, parse};
 pub use scope::{Scope, ScopeColumn};
+pub use window::BoundWindow;
 
 /// A statement that returns rows, bound: DataFusion's plan and what the client is told of it.
 #[derive(Clone, Debug)]

@@ -1,28 +1,49 @@
 //! What names mean at one place of a query (PostgreSQL's `p_namespace`, `parse_relation.c`).
 
+use std::sync::Arc;
+
+use arrow::datatypes::Field;
+use datafusion_common::{Column, Location, Span, Spans};
 use datafusion_expr::Expr;
 use sqlparser::ast;
 
+use crate::catalog::Table;
 use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
 
-/// A column a name may mean. `typed.expr` is an `Expr::Column` whose relation and name are unique in the query, except for a
-/// merged column of a FULL JOIN USING, which is an expression over two of them.
+/// A column a name may mean.
 #[derive(Clone, Debug)]
 pub struct ScopeColumn {
     pub name: String,
+    /// In a scope an `Expr::Column` whose relation and name are unique in the query.
     pub typed: Typed,
     /// Where it comes from unchanged, for the client's row description; 0 if computed.
     pub table_oid: u32,
     pub column_number: i16,
 }
 
+impl ScopeColumn {
+    pub fn computed(name: impl Into<String>, typed: Typed) -> Self {
+        Self { name: name.into(), typed, table_oid: 0, column_number: 0 }
+    }
+
+    pub fn column(&self) -> Option<&Column> {
+        match &self.typed.expr {
+            Expr::Column(column) => Some(column),
+            _ => None,
+        }
+    }
+}
+
 /// An item of FROM under its alias.
 #[derive(Clone, Debug)]
 pub struct ScopeRelation {
+    /// Schema of a table that has no alias.
     pub schema: Option<String>,
     pub name: String,
     pub columns: Vec<ScopeColumn>,
+    /// The table itself, unless this is a subquery or function.
+    pub table: Option<Arc<Table>>,
 }
 
 /// The names one query level sees, and those of the levels around it.
@@ -32,37 +53,176 @@ pub struct Scope<'p> {
     pub relations: Vec<ScopeRelation>,
     /// For unqualified names and `*`: columns merged by USING stand once.
     pub columns: Vec<ScopeColumn>,
+    /// The WINDOW clause.
+    pub windows: &'p [ast::NamedWindowDefinition],
     pub parent: Option<&'p Scope<'p>>,
 }
 
 impl<'p> Scope<'p> {
-    pub fn child_of(parent: &'p Scope<'p>) -> Self {
-        Scope { parent: Some(parent), ..Scope::default() }
+    /// The column that `a`, `t.a` or `s.t.a` means. Columns of an outer level become `Expr::OuterReferenceColumn`.
+    pub fn resolve(&self, parts: &[ast::Ident]) -> Result<Typed> {
+        let Some((last, qualifier)) = parts.split_last() else {
+            return Err(Error::internal("an empty name"));
+        };
+        let name = fold(last);
+        let found = if qualifier.is_empty() { self.unqualified(&name)? } else { self.qualified(qualifier, &name)? };
+        Ok(match found {
+            (column, 0) => with_span(column.typed.clone(), last),
+            (column, _) => outer_reference(column.typed.clone()),
+        })
     }
 
-    /// The column that `a`, `t.a` or `s.t.a` means. Columns of an outer level become `Expr::OuterReferenceColumn`.
-    /// Positions are left to the caller.
-    pub fn resolve(&self, parts: &[ast::Ident]) -> Result<Typed> {
-        let name = parts.last().map(fold).unwrap_or_default();
-        let mut outer = false;
-        let mut level = Some(self);
-        while let Some(scope) = level {
-            if let Some(column) = scope.columns.iter().find(|c| c.name == name) {
-                let mut typed = column.typed.clone();
-                if let (true, Expr::Column(c)) = (outer, &typed.expr) {
-                    let field = arrow::datatypes::Field::new(&c.name, typed.repr.clone(), true);
-                    typed.expr = Expr::OuterReferenceColumn(field.into(), c.clone());
-                }
-                return Ok(typed);
+    /// The column of this level itself that an unqualified name means.
+    pub fn local_column(&self, name: &str) -> Result<Option<&ScopeColumn>> {
+        let mut hits = self.columns.iter().filter(|c| c.name == name);
+        match (hits.next(), hits.next()) {
+            (Some(_), Some(_)) => {
+                Err(Error::new(state::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
             }
-            outer = true;
-            level = scope.parent;
+            (hit, _) => Ok(hit),
         }
-        Err(Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")))
+    }
+
+    fn levels(&self) -> impl Iterator<Item = &Scope<'p>> {
+        std::iter::successors(Some(self), |scope| scope.parent)
+    }
+
+    fn unqualified(&self, name: &str) -> Result<(&ScopeColumn, usize)> {
+        for (level, scope) in self.levels().enumerate() {
+            if let Some(column) = scope.local_column(name)? {
+                return Ok((column, level));
+            }
+        }
+        if self.levels().flat_map(|s| &s.relations).any(|r| r.name == name) {
+            return Err(Error::unsupported(format!("a whole row as a value (\"{name}\")")));
+        }
+        let candidates = self.levels().flat_map(|s| &s.relations).collect::<Vec<_>>();
+        let error = Error::new(state::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"));
+        Err(explain_missing(error, &candidates, name))
+    }
+
+    fn qualified(&self, qualifier: &[ast::Ident], name: &str) -> Result<(&ScopeColumn, usize)> {
+        let (relation, level) = self.relation(qualifier)?;
+        let mut hits = relation.columns.iter().filter(|c| c.name == name);
+        match (hits.next(), hits.next()) {
+            (Some(column), None) => Ok((column, level)),
+            (Some(_), Some(_)) => {
+                Err(Error::new(state::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
+            }
+            (None, _) => {
+                let error =
+                    Error::new(state::UNDEFINED_COLUMN, format!("column {}.{name} does not exist", relation.name));
+                Err(explain_missing(error, &[relation], name))
+            }
+        }
+    }
+
+    /// The relation a qualifier (`t`, `s.t`, `db.s.t`) means, and how many levels out it is.
+    pub fn relation(&self, qualifier: &[ast::Ident]) -> Result<(&ScopeRelation, usize)> {
+        let names: Vec<String> = qualifier.iter().map(fold).collect();
+        let (name, schema) = match names.as_slice() {
+            [name] => (name, None),
+            [schema, name] | [_, schema, name] => (name, Some(schema)),
+            _ => {
+                let shown = names.join(".");
+                return Err(Error::new(
+                    state::SYNTAX_ERROR,
+                    format!("improper qualified name (too many dotted names): {shown}"),
+                ));
+            }
+        };
+        let fits =
+            |r: &&ScopeRelation| r.name == *name && schema.is_none_or(|s| r.schema.as_ref().is_some_and(|rs| rs == s));
+        for (level, scope) in self.levels().enumerate() {
+            let mut hits = scope.relations.iter().filter(fits);
+            match (hits.next(), hits.next()) {
+                (Some(relation), None) => return Ok((relation, level)),
+                (Some(_), Some(_)) => {
+                    return Err(Error::new(state::AMBIGUOUS_ALIAS, format!("table reference \"{name}\" is ambiguous")));
+                }
+                (None, _) => {}
+            }
+        }
+        Err(self.missing_relation(name))
+    }
+
+    fn missing_relation(&self, name: &str) -> Error {
+        let aliased = self
+            .levels()
+            .flat_map(|s| &s.relations)
+            .find(|r| r.table.as_ref().is_some_and(|t| t.name == name) && r.name != name);
+        match aliased {
+            Some(r) => Error::new(
+                state::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{name}\""),
+            )
+            .with_hint(format!("Perhaps you meant to reference the table alias \"{}\".", r.name)),
+            None => Error::new(state::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\"")),
+        }
+    }
+
+    /// How a message calls a column of this level: `t.a`.
+    pub fn display_name(&self, column: &Column) -> String {
+        for relation in &self.relations {
+            if let Some(c) = relation.columns.iter().find(|c| c.column() == Some(column)) {
+                return format!("{}.{}", relation.name, c.name);
+            }
+        }
+        match self.columns.iter().find(|c| c.column() == Some(column)) {
+            Some(c) => c.name.clone(),
+            None => column.name.clone(),
+        }
     }
 }
 
 /// An identifier as PostgreSQL stores it: unquoted ones fold to lower case.
 pub fn fold(ident: &ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
+/// The same column, seen from a query inside.
+pub(super) fn outer_reference(mut typed: Typed) -> Typed {
+    if let Expr::Column(column) = &typed.expr {
+        let field = Field::new(&column.name, typed.repr.clone(), true);
+        typed.expr = Expr::OuterReferenceColumn(field.into(), column.clone());
+    }
+    typed
+}
+
+/// Remembers where the name stands, for errors found later (grouping).
+fn with_span(mut typed: Typed, ident: &ast::Ident) -> Typed {
+    if let Expr::Column(column) = &mut typed.expr
+        && ident.span.start.line > 0
+    {
+        let place = |at: sqlparser::tokenizer::Location| Location { line: at.line, column: at.column };
+        column.spans = Spans(vec![Span::new(place(ident.span.start), place(ident.span.end))]);
+    }
+    typed
+}
+
+/// Says why a column may be missing: left out at introspection, or misspelt.
+fn explain_missing(error: Error, relations: &[&ScopeRelation], name: &str) -> Error {
+    let skipped = relations.iter().filter_map(|r| r.table.as_ref()).flat_map(|t| &t.skipped).find(|(c, _)| c == name);
+    if let Some((_, reason)) = skipped {
+        return error.with_detail(format!("The column was left out: {reason}"));
+    }
+    let mut best: Vec<String> = Vec::new();
+    let mut least = 3.min(name.chars().count() / 2) + 1;
+    for relation in relations {
+        for column in &relation.columns {
+            let distance = strsim::levenshtein(name, &column.name);
+            if distance < least {
+                best.clear();
+                least = distance;
+            }
+            if distance == least && best.len() < 3 {
+                best.push(format!("\"{}.{}\"", relation.name, column.name));
+            }
+        }
+    }
+    match best.as_slice() {
+        [one] => error.with_hint(format!("Perhaps you meant to reference the column {one}.")),
+        [one, two] => error.with_hint(format!("Perhaps you meant to reference the column {one} or the column {two}.")),
+        _ => error,
+    }
 }

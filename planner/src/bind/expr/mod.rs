@@ -10,7 +10,8 @@ use crate::pgtype::PgType;
 
 impl Binder<'_> {
     /// Binds an expression. Aggregate calls are left in it as `Expr::AggregateFunction`, window calls as
-    /// `Expr::WindowFunction`, set-returning calls as `Expr::Unnest` of a list.
+    /// `Expr::WindowFunction` (over what `bind_window` gives), `grouping(…)` as the aggregate of that name, set-returning calls
+    /// as `Expr::Unnest` of a list with the element's type.
     pub fn bind_expr(&mut self, _e: &ast::Expr, _scope: &Scope<'_>, _clause: Clause) -> Result<Typed> {
         Err(Error::unsupported("this expression"))
     }
@@ -18,6 +19,11 @@ impl Binder<'_> {
     /// Casts to a type, if it may be done in that context. An unknown literal or parameter takes the type.
     pub fn coerce(&mut self, t: Typed, ty: PgType, _context: CastContext) -> Result<Typed> {
         if t.ty == ty { Ok(t) } else { Err(Error::unsupported("this cast")) }
+    }
+
+    /// An operator over bound operands, chosen as if it were written between them.
+    pub fn operator(&mut self, _name: &str, _operands: Vec<Typed>) -> Result<Typed> {
+        Err(Error::unsupported("this operator"))
     }
 
     /// Gives all the same type and carrier (UNION, CASE, VALUES; `select_common_type`). `what` names the construct in errors.

@@ -1,0 +1,120 @@
+//! Tables by name: WITH queries, then the catalog along the search path.
+
+use std::sync::Arc;
+
+use datafusion_expr::Expr;
+use sqlparser::ast;
+
+use super::binder::Binder;
+use super::cte::rename;
+use super::from::FromItem;
+use super::node;
+use super::scope::{ScopeColumn, ScopeRelation, fold};
+use crate::catalog::Table;
+use crate::error::{Error, Result, state};
+use crate::pgsem::Typed;
+use crate::source::CatalogTable;
+
+/// Searched before everything else, whatever the search path says.
+const SYSTEM_SCHEMA: &str = "pg_catalog";
+
+impl Binder<'_> {
+    pub(super) fn bind_table(&mut self, name: &ast::ObjectName, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
+        let names = identifiers(name)?;
+        let mut item = match names.as_slice() {
+            [one] => match self.reference_cte(one)? {
+                Some((plan, columns)) => FromItem::relation(plan, one.clone(), columns),
+                None => self.scan(&names)?,
+            },
+            _ => self.scan(&names)?,
+        };
+        if let Some(alias) = alias {
+            rename(&mut item.columns, alias, "table")?;
+            let relation = &mut item.relations[0];
+            relation.schema = None;
+            relation.name = fold(&alias.name);
+            relation.columns = item.columns.clone();
+        }
+        Ok(item)
+    }
+
+    fn scan(&mut self, names: &[String]) -> Result<FromItem> {
+        let table = self.find_table(names)?;
+        let Some(placement) = table.placements.first() else {
+            return Err(Error::internal(format!("table \"{}\" has no placement", table.name)));
+        };
+        if table.placements.iter().any(|p| p.replica_group != placement.replica_group) {
+            return Err(Error::unsupported("a table in several parts"));
+        }
+        let alias = self.fresh("r");
+        let plan = node::scan(&alias, Arc::new(CatalogTable::new(table.clone(), placement.clone())))?;
+        let columns: Vec<_> = table
+            .columns
+            .iter()
+            .zip(plan.schema().columns())
+            .enumerate()
+            .map(|(i, (column, name))| ScopeColumn {
+                name: column.name.clone(),
+                typed: Typed::new(Expr::Column(name), column.ty),
+                table_oid: table.oid,
+                column_number: i16::try_from(i + 1).unwrap_or(0),
+            })
+            .collect();
+        let relation = ScopeRelation {
+            schema: Some(table.schema.clone()),
+            name: table.name.clone(),
+            columns: columns.clone(),
+            table: Some(table),
+        };
+        Ok(FromItem { plan, relations: vec![relation], columns })
+    }
+
+    fn find_table(&self, names: &[String]) -> Result<Arc<Table>> {
+        let (schema, name) = match names {
+            [name] => (None, name),
+            [schema, name] => (Some(schema), name),
+            [database, schema, name] if *database == *self.ctx.database => (Some(schema), name),
+            [_, _, _] => {
+                return Err(Error::new(
+                    state::FEATURE_NOT_SUPPORTED,
+                    format!("cross-database references are not implemented: \"{}\"", names.join(".")),
+                ));
+            }
+            _ => {
+                let shown = names.join(".");
+                return Err(super::binder::syntax(format!("improper relation name (too many dotted names): {shown}")));
+            }
+        };
+        let found = match schema {
+            Some(schema) => self.catalog.table(schema, name),
+            None => std::iter::once(SYSTEM_SCHEMA)
+                .chain(self.ctx.search_path.iter().map(String::as_str))
+                .find_map(|schema| self.catalog.table(schema, name)),
+        };
+        if let Some(table) = found {
+            return Ok(table.clone());
+        }
+        // The table may only be missing because its source is.
+        let source = schema.and_then(|s| {
+            self.catalog.unavailable.iter().find(|(id, _)| {
+                let id = id.as_str();
+                s == id || s.strip_prefix(id).is_some_and(|rest| rest.starts_with('_'))
+            })
+        });
+        Err(match source {
+            Some((id, reason)) => {
+                Error::new(state::CANNOT_CONNECT, format!("source \"{id}\" is not available: {reason}"))
+                    .with_source_id(id.clone())
+            }
+            None => Error::new(state::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", names.join("."))),
+        })
+    }
+}
+
+/// The parts of a dotted name, folded.
+pub(super) fn identifiers(name: &ast::ObjectName) -> Result<Vec<String>> {
+    name.0
+        .iter()
+        .map(|part| part.as_ident().map(fold).ok_or_else(|| super::binder::syntax("syntax error in a name")))
+        .collect()
+}
