@@ -134,7 +134,7 @@ pub struct Registry {
 }
 
 /// Where the areas of semantics hand in what they implement.
-const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[super::numeric::area];
+const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[super::datetime::area, super::numeric::area];
 
 /// Where they hand in their aggregates.
 const AGGREGATE_AREAS: &[fn() -> Vec<AggregateSignature>] = &[super::aggregate::signatures];

@@ -186,3 +186,14 @@ pub fn parse_interval(text: &str, typmod: i32) -> Result<IntervalMonthDayNano> {
     let months = i32::try_from(months).map_err(|_| interval_out_of_range())?;
     typmod::round_interval(Span::new(months, parts.days, parts.micros), typmod)?.carrier()
 }
+
+/// `+05:30` as seconds west of UTC; `None` if it is no number with a sign.
+pub(super) fn numeric_zone(text: &str) -> Result<Option<i32>> {
+    match fields::offset_west(text) {
+        Ok(west) => Ok(Some(west)),
+        Err(DecodeError::ZoneOverflow) => {
+            Err(Error::new(state::INVALID_PARAMETER_VALUE, format!("numeric time zone \"{text}\" out of range")))
+        }
+        Err(_) => Ok(None),
+    }
+}
