@@ -8,13 +8,25 @@
 //! * [`registry`]: signatures; * [`builtin`]: PostgreSQL's own list of them; * [`resolve`]: which one a call means.
 
 pub mod aggregate;
+mod array_key;
 pub mod builtin;
+pub mod compare;
+mod date_key;
 pub mod datetime;
 pub mod errors;
+pub mod float;
+pub mod float_functions;
 pub mod func;
+pub mod integer;
 pub mod kernel;
+pub mod key;
+pub mod number_casts;
+pub mod number_io;
 pub mod numeric;
+mod primitive;
 pub mod registry;
 pub mod resolve;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use func::{FuncDef, PgFunc, SqlForm, Typed, Verdict};

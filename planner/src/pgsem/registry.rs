@@ -134,7 +134,14 @@ pub struct Registry {
 }
 
 /// Where the areas of semantics hand in what they implement.
-const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[super::datetime::area, super::numeric::area];
+const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
+    super::compare::area,
+    super::datetime::area,
+    super::float_functions::area,
+    super::integer::area,
+    super::number_casts::area,
+    super::numeric::area,
+];
 
 /// Where they hand in their aggregates.
 const AGGREGATE_AREAS: &[fn() -> Vec<AggregateSignature>] = &[super::aggregate::signatures];

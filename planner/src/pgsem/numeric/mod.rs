@@ -6,6 +6,8 @@
 
 pub mod arith;
 pub mod carrier;
+#[cfg(test)]
+mod carrier_tests;
 pub mod casts;
 pub mod column;
 pub mod convert;
@@ -20,7 +22,7 @@ pub mod power;
 pub mod rounding;
 pub mod text;
 mod transcendental;
-mod width_bucket;
+pub mod width_bucket;
 
 use std::cmp::Ordering;
 
