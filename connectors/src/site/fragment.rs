@@ -1,0 +1,66 @@
+//! Reads a fragment from its engine.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use planner::plan::{Fragment, ParameterValue, SqlPiece, SqlTemplate};
+use planner::{Error, Result};
+
+use super::error::translate;
+use super::measure::Meter;
+use crate::engine::{EngineSession, ScanRequest};
+
+/// A fragment with its SQL complete.
+pub(super) struct Scan {
+    pub request: ScanRequest,
+    pub meter: Arc<Meter>,
+}
+
+/// The fragment's statement with parameter values in it.
+pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<ScanRequest> {
+    let render = |template: &SqlTemplate| super::stub::emit::render(template, fragment.engine, parameters);
+    let pieces = &fragment.sql.0;
+    let conditions_at = match pieces.iter().position(|p| *p == SqlPiece::Conditions) {
+        Some(at) => Some(render(&SqlTemplate(pieces[..at].to_vec()))?.len()),
+        None => None,
+    };
+    Ok(ScanRequest {
+        sql: render(&fragment.sql)?,
+        conditions_at,
+        columns: fragment.columns.clone(),
+        schema: fragment.schema.clone(),
+        estimated_rows: fragment.estimated_rows,
+        single_table: fragment.single_table.clone(),
+    })
+}
+
+/// The fragment's rows, checked and counted.
+pub(super) async fn read(session: &dyn EngineSession, scan: Scan) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let Scan { request, meter } = scan;
+    let schema = request.schema.clone();
+    let mut batches = session.scan(request).await?;
+    Ok(async_stream::try_stream! {
+        while let Some(batch) = batches.next().await {
+            let batch = conform(batch.map_err(translate)?, &schema)?;
+            if batch.num_rows() > 0 {
+                meter.count(&batch);
+                yield batch;
+            }
+        }
+        meter.end();
+    }
+    .boxed())
+}
+
+/// A connector that answers in other types than the plan says would make every operator above it wrong.
+fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if Arc::ptr_eq(batch.schema_ref(), schema) {
+        return Ok(batch);
+    }
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &rows)
+        .map_err(|e| Error::internal("a source answered in other columns than it was asked for").with_detail(e.to_string()))
+}

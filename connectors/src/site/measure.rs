@@ -1,0 +1,154 @@
+//! What a query took: for EXPLAIN ANALYZE, and for the cost model that learns from it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use cost_model::SourceId;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
+
+/// One fragment, as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FragmentMeasure {
+    /// Index into `QueryPlan::fragments`.
+    pub fragment: usize,
+    pub source: SourceId,
+    pub rows: u64,
+    /// Bytes of Arrow data.
+    pub bytes: u64,
+    /// From asking the engine to the last row; `None` if it was not read to its end.
+    pub seconds: Option<f64>,
+    /// From asking the engine to the first batch.
+    pub first_row_seconds: Option<f64>,
+    /// Connections the query held at the source.
+    pub connections: usize,
+    /// It was read whole before the shell started on it.
+    pub held: bool,
+    /// Bytes of it that went to disk.
+    pub spilled_bytes: u64,
+}
+
+/// One operator of the shell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperatorMeasure {
+    /// 0 for the root.
+    pub depth: usize,
+    /// Name and details in one line.
+    pub text: String,
+    pub rows: Option<u64>,
+    /// Time spent computing, summed over threads.
+    pub seconds: Option<f64>,
+    pub spilled_bytes: u64,
+}
+
+/// All that was measured of one query.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measurements {
+    pub fragments: Vec<FragmentMeasure>,
+    /// In the order of a printed plan; empty if the query was one fragment that streamed straight through.
+    pub operators: Vec<OperatorMeasure>,
+    pub rows: u64,
+    /// From start to the last row.
+    pub seconds: f64,
+}
+
+/// Counts a fragment while it is read.
+#[derive(Debug)]
+pub(super) struct Meter {
+    fragment: usize,
+    source: SourceId,
+    connections: usize,
+    held: bool,
+    started: Instant,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    /// Nanoseconds after `started`, 0 if it has not happened.
+    first: AtomicU64,
+    last: AtomicU64,
+    pub spilled: AtomicU64,
+}
+
+impl Meter {
+    pub fn start(fragment: usize, source: SourceId, connections: usize, held: bool) -> Arc<Self> {
+        Arc::new(Self {
+            fragment,
+            source,
+            connections,
+            held,
+            started: Instant::now(),
+            rows: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            first: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            spilled: AtomicU64::new(0),
+        })
+    }
+
+    fn elapsed(&self) -> u64 {
+        (self.started.elapsed().as_nanos() as u64).max(1)
+    }
+
+    pub fn count(&self, batch: &RecordBatch) {
+        self.rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(batch_bytes(batch), Ordering::Relaxed);
+        let _ = self.first.compare_exchange(0, self.elapsed(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub fn end(&self) {
+        self.last.store(self.elapsed(), Ordering::Relaxed);
+    }
+
+    pub fn read(&self) -> FragmentMeasure {
+        let seconds = |nanos: &AtomicU64| match nanos.load(Ordering::Relaxed) {
+            0 => None,
+            n => Some(Duration::from_nanos(n).as_secs_f64()),
+        };
+        FragmentMeasure {
+            fragment: self.fragment,
+            source: self.source.clone(),
+            rows: self.rows.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            seconds: seconds(&self.last),
+            first_row_seconds: seconds(&self.first),
+            connections: self.connections,
+            held: self.held,
+            spilled_bytes: self.spilled.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Bytes of a batch's values, without what its buffers hold beyond them.
+fn batch_bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|c| array_bytes(c.as_ref())).sum()
+}
+
+fn array_bytes(array: &dyn Array) -> u64 {
+    let views = |lengths: u64| lengths + 16 * array.len() as u64;
+    match array.data_type() {
+        DataType::Utf8View => views(array.as_string_view().lengths().map(u64::from).sum()),
+        DataType::BinaryView => views(array.as_binary_view().lengths().map(u64::from).sum()),
+        _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u64,
+    }
+}
+
+/// The operators of a plan that runs or has run.
+pub(super) fn measure_operators(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorMeasure> {
+    let mut found = Vec::new();
+    let mut todo = vec![(0, plan)];
+    while let Some((depth, node)) = todo.pop() {
+        let metrics = node.metrics();
+        let metric = |get: fn(&datafusion::physical_plan::metrics::MetricsSet) -> Option<usize>| metrics.as_ref().and_then(get);
+        found.push(OperatorMeasure {
+            depth,
+            text: displayable(node.as_ref()).one_line().to_string().trim_end().to_string(),
+            rows: metric(|m| m.output_rows()).map(|r| r as u64),
+            seconds: metric(|m| m.elapsed_compute()).map(|n| Duration::from_nanos(n as u64).as_secs_f64()),
+            spilled_bytes: metric(|m| m.spilled_bytes()).unwrap_or(0) as u64,
+        });
+        todo.extend(node.children().into_iter().rev().map(|c| (depth + 1, c)));
+    }
+    found
+}

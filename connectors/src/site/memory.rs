@@ -1,0 +1,146 @@
+//! Memory: one pool for the process, a child for each query.
+//!
+//! DataFusion's operators ask the child, which shares fairly between a query's own operators and forwards every byte to the
+//! process's pool. A refusal makes an operator spill, or fail with 53200 if it cannot.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::common::{DataFusionError, Result as DfResult};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+
+/// What a spilling operator may hold even if nothing is left: one that has nothing yet has nothing to spill either, and would
+/// fail because others came first.
+const FLOOR: usize = 4 << 20;
+
+/// What all queries of the process hold together.
+#[derive(Debug)]
+pub struct SitePool {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl SitePool {
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0) })
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn try_take(&self, bytes: usize) -> bool {
+        let fits = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    fn take(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The child of one query.
+#[derive(Debug)]
+pub(super) struct QueryPool {
+    fair: FairSpillPool,
+    site: Arc<SitePool>,
+}
+
+impl QueryPool {
+    pub(super) fn new(site: Arc<SitePool>) -> Self {
+        Self { fair: FairSpillPool::new(site.limit), site }
+    }
+}
+
+impl fmt::Display for QueryPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "query({} of {} bytes)", self.fair.reserved(), self.site.limit)
+    }
+}
+
+impl MemoryPool for QueryPool {
+    fn name(&self) -> &str {
+        "query"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.fair.register(consumer);
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.fair.unregister(consumer);
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.fair.grow(reservation, additional);
+        self.site.take(additional);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.fair.shrink(reservation, shrink);
+        self.site.give_back(shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DfResult<()> {
+        let refused = match self.fair.try_grow(reservation, additional) {
+            Ok(()) if self.site.try_take(additional) => return Ok(()),
+            Ok(()) => {
+                self.fair.shrink(reservation, additional);
+                DataFusionError::ResourcesExhausted(format!(
+                    "{} asked for {additional} bytes; {} of {} bytes are in use",
+                    reservation.consumer().name(),
+                    self.site.used(),
+                    self.site.limit
+                ))
+            }
+            Err(refused) => refused,
+        };
+        if reservation.consumer().can_spill() && reservation.size() + additional <= FLOOR {
+            self.grow(reservation, additional);
+            return Ok(());
+        }
+        Err(refused)
+    }
+
+    fn reserved(&self) -> usize {
+        self.fair.reserved()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.site.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_share_the_sites_limit() {
+        let site = SitePool::new(100);
+        let a: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
+        let b: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
+        let in_a = MemoryConsumer::new("a").register(&a);
+        let in_b = MemoryConsumer::new("b").register(&b);
+        in_a.try_grow(70).unwrap();
+        let refused = in_b.try_grow(40).unwrap_err();
+        assert!(matches!(refused, DataFusionError::ResourcesExhausted(_)));
+        assert_eq!((site.used(), b.reserved()), (70, 0), "a refused request leaves nothing behind");
+        drop(in_a);
+        in_b.try_grow(40).unwrap();
+        assert_eq!(site.used(), 40);
+
+        let sorter = MemoryConsumer::new("sort").with_can_spill(true).register(&a);
+        sorter.try_grow(FLOOR).unwrap();
+        sorter.try_grow(1).unwrap_err();
+    }
+}

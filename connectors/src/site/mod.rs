@@ -1,0 +1,35 @@
+//! A site's compute: runs the shell of a query over the relations its sources send.
+//!
+//! [`Executor::execute`] takes a plan to a [`QueryStream`]. On the way: permits and sessions at every source, fragments read
+//! into relations ([`relation`]: piped or held), the shell planned and run by DataFusion on threads of its own, a bounded
+//! channel to the reader. A reader that stops reading thus stops the engines; a reader that leaves, a cancel or a deadline ends
+//! all of it at once.
+
+mod compute;
+pub(crate) mod error;
+pub(crate) mod executor;
+mod fragment;
+mod held;
+mod interrupt;
+mod leaves;
+mod measure;
+mod memory;
+mod parameters;
+pub(crate) mod planning;
+mod relation;
+mod run;
+mod schedule;
+mod settings;
+mod spill;
+mod stream;
+mod stub;
+#[cfg(test)]
+mod tests;
+
+pub use executor::Executor;
+pub use measure::{FragmentMeasure, Measurements, OperatorMeasure};
+pub use memory::SitePool;
+pub use run::{Lease, OpenSession, QueryRun, Sources, SystemTables};
+pub use settings::RuntimeSettings;
+pub use spill::SpillArea;
+pub use stream::QueryStream;

@@ -1,0 +1,4 @@
+mod fakes;
+mod flow;
+mod limits;
+mod results;
