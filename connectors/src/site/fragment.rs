@@ -21,7 +21,7 @@ pub(super) struct Scan {
 
 /// The fragment's statement with parameter values in it.
 pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<ScanRequest> {
-    let render = |template: &SqlTemplate| super::stub::emit::render(template, fragment.engine, parameters);
+    let render = |template: &SqlTemplate| super::stub::render(template, fragment.engine, parameters);
     let pieces = &fragment.sql.0;
     let conditions_at = match pieces.iter().position(|p| *p == SqlPiece::Conditions) {
         Some(at) => Some(render(&SqlTemplate(pieces[..at].to_vec()))?.len()),
@@ -61,6 +61,7 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
         return Ok(batch);
     }
     let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &rows)
-        .map_err(|e| Error::internal("a source answered in other columns than it was asked for").with_detail(e.to_string()))
+    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &rows).map_err(|e| {
+        Error::internal("a source answered in other columns than it was asked for").with_detail(e.to_string())
+    })
 }

@@ -8,10 +8,10 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DfResult, Statistics};
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, TableScan, UserDefinedLogicalNode};
@@ -64,17 +64,19 @@ impl ExtensionPlanner for Leaves {
         let source = scan.source.as_ref();
         if let Some(fragment) = source.downcast_ref::<FragmentRelation>() {
             let relation = self.relations.get(fragment.fragment).cloned().flatten();
-            let relation = relation.ok_or_else(|| Error::internal("the shell reads a fragment the plan does not have"))?;
+            let relation =
+                relation.ok_or_else(|| Error::internal("the shell reads a fragment the plan does not have"))?;
             return Ok(Some(Arc::new(RelationExec::new(fragment, relation, scan.projection.clone())?)));
         }
         if let Some(work) = source.downcast_ref::<WorkTable>() {
-            let exec = WorkTableExec::new(work.name.clone(), work.schema.clone(), scan.projection.clone())?;
+            let exec = WorkTableExec::new(work.name.clone(), source.schema(), scan.projection.clone())?;
             return Ok(Some(Arc::new(exec)));
         }
         if let Some(table) = source.downcast_ref::<CatalogTable>() {
             let key = (table.table.schema.clone(), table.table.name.clone());
             let rows = self.system.get(&key).ok_or_else(|| Error::internal("the shell reads a table of a source"))?;
-            let exec = MemorySourceConfig::try_new_exec(&[rows.clone()], scan.source.schema(), scan.projection.clone())?;
+            let exec =
+                MemorySourceConfig::try_new_exec(&[rows.clone()], scan.source.schema(), scan.projection.clone())?;
             return Ok(Some(exec));
         }
         Ok(None)

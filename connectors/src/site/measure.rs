@@ -140,7 +140,8 @@ pub(super) fn measure_operators(plan: &Arc<dyn ExecutionPlan>) -> Vec<OperatorMe
     let mut todo = vec![(0, plan)];
     while let Some((depth, node)) = todo.pop() {
         let metrics = node.metrics();
-        let metric = |get: fn(&datafusion::physical_plan::metrics::MetricsSet) -> Option<usize>| metrics.as_ref().and_then(get);
+        let metric =
+            |get: fn(&datafusion::physical_plan::metrics::MetricsSet) -> Option<usize>| metrics.as_ref().and_then(get);
         found.push(OperatorMeasure {
             depth,
             text: displayable(node.as_ref()).one_line().to_string().trim_end().to_string(),

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
-/// What a spilling operator may hold even if nothing is left: one that has nothing yet has nothing to spill either, and would
-/// fail because others came first.
+/// What any one operator may hold even if nothing is left. An operator that has nothing yet has nothing to spill either, and a
+/// sort that spills needs a little to merge: both would fail only because others came first.
 const FLOOR: usize = 4 << 20;
 
 /// What all queries of the process hold together.
@@ -104,7 +104,7 @@ impl MemoryPool for QueryPool {
             }
             Err(refused) => refused,
         };
-        if reservation.consumer().can_spill() && reservation.size() + additional <= FLOOR {
+        if reservation.size() + additional <= FLOOR {
             self.grow(reservation, additional);
             return Ok(());
         }
@@ -124,23 +124,34 @@ impl MemoryPool for QueryPool {
 mod tests {
     use super::*;
 
+    const MIB: usize = 1 << 20;
+
     #[test]
     fn queries_share_the_sites_limit() {
-        let site = SitePool::new(100);
+        let site = SitePool::new(100 * MIB);
         let a: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
         let b: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
         let in_a = MemoryConsumer::new("a").register(&a);
         let in_b = MemoryConsumer::new("b").register(&b);
-        in_a.try_grow(70).unwrap();
-        let refused = in_b.try_grow(40).unwrap_err();
+        in_a.try_grow(70 * MIB).unwrap();
+        let refused = in_b.try_grow(40 * MIB).unwrap_err();
         assert!(matches!(refused, DataFusionError::ResourcesExhausted(_)));
-        assert_eq!((site.used(), b.reserved()), (70, 0), "a refused request leaves nothing behind");
+        assert_eq!((site.used(), b.reserved()), (70 * MIB, 0), "a refused request leaves nothing behind");
         drop(in_a);
-        in_b.try_grow(40).unwrap();
-        assert_eq!(site.used(), 40);
+        in_b.try_grow(40 * MIB).unwrap();
+        assert_eq!(site.used(), 40 * MIB);
+    }
 
-        let sorter = MemoryConsumer::new("sort").with_can_spill(true).register(&a);
-        sorter.try_grow(FLOOR).unwrap();
-        sorter.try_grow(1).unwrap_err();
+    #[test]
+    fn every_operator_gets_a_little() {
+        let site = SitePool::new(10 * MIB);
+        let pool: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
+        let first = MemoryConsumer::new("first").register(&pool);
+        first.try_grow(10 * MIB).unwrap();
+        let merge = MemoryConsumer::new("merge").register(&pool);
+        merge.try_grow(FLOOR).unwrap();
+        merge.try_grow(1).unwrap_err();
+        drop((first, merge));
+        assert_eq!(site.used(), 0);
     }
 }

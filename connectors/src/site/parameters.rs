@@ -59,7 +59,8 @@ fn count(expr: Option<&Expr>, clause: &str, negative: SqlState) -> DfResult<Opti
     let value = match expr {
         Expr::Literal(value, _) => value.clone(),
         other => {
-            let physical = create_physical_expr(other, &DFSchema::empty(), &ExecutionProps::new(), &Default::default())?;
+            let physical =
+                create_physical_expr(other, &DFSchema::empty(), &ExecutionProps::new(), &Default::default())?;
             let one_row = RecordBatch::try_new_with_options(
                 Schema::empty().into(),
                 Vec::new(),
@@ -69,7 +70,9 @@ fn count(expr: Option<&Expr>, clause: &str, negative: SqlState) -> DfResult<Opti
         }
     };
     match value.cast_to(&arrow::datatypes::DataType::Int64)? {
-        ScalarValue::Int64(Some(n)) if n < 0 => Err(Error::new(negative, format!("{clause} must not be negative")).into()),
+        ScalarValue::Int64(Some(n)) if n < 0 => {
+            Err(Error::new(negative, format!("{clause} must not be negative")).into())
+        }
         ScalarValue::Int64(n) => Ok(n),
         _ => Err(Error::internal(format!("{clause} is not a number")).into()),
     }

@@ -66,7 +66,7 @@ impl Session {
 
     /// The logical rules that were left for now.
     pub fn optimize(&self, shell: LogicalPlan) -> Result<LogicalPlan> {
-        let optimizer = Optimizer::with_rules(super::stub::optimize::local_rules());
+        let optimizer = Optimizer::with_rules(super::stub::local_rules());
         optimizer.optimize(shell, &self.state, |_, _| {}).map_err(translate)
     }
 
@@ -84,7 +84,8 @@ impl Session {
 fn physical_rules(stop: CancellationToken) -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let ours: Arc<dyn PhysicalOptimizerRule + Send + Sync> = Arc::new(Interruptible { stop });
     let mut rules = PhysicalOptimizer::new().rules;
-    let behind = rules.iter().position(|r| r.name() == EnsureCooperative::new().name()).map_or(rules.len(), |at| at + 1);
+    let behind =
+        rules.iter().position(|r| r.name() == EnsureCooperative::new().name()).map_or(rules.len(), |at| at + 1);
     rules.insert(behind, ours);
     rules
 }

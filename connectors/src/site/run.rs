@@ -1,6 +1,6 @@
 //! What a running query is given, and what all of its tasks share.
 
-use std::any::Any;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use planner::error::state;
 use planner::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
+use crate::connector::{ConnectorHandle, ConnectorLease};
 use crate::engine::{EngineSession, SessionRequest};
 
 /// Who runs a query, and until when.
@@ -29,25 +30,37 @@ pub struct QueryRun {
 /// The connectors of a site, as its compute sees them.
 #[async_trait]
 pub trait Sources: Send + Sync + 'static {
-    /// Takes up to `connections` of a source's permits, all at once, waiting for as long as none is free. Never waits for more
-    /// than one. Held until the lease is dropped.
-    async fn lease(&self, source: &SourceId, request: SessionRequest) -> Result<Lease>;
+    /// Takes up to the requested number of a source's connections, waiting for one and taking what else is free. Apart from
+    /// opening the session, so that no query holds a connection while it waits for another source.
+    async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>>;
 }
 
-/// A query's right to use a source.
-pub struct Lease {
-    /// Connections granted: 1 to those asked for.
-    pub connections: usize,
-    pub opener: Arc<dyn OpenSession>,
-    /// The permits.
-    pub guard: Box<dyn Any + Send + Sync>,
-}
-
-/// Opens the one session of a query at a source. Apart from taking the lease, so that no query holds a connection while it
-/// waits for permits elsewhere.
+/// A query's right to use a source, held until it is dropped with the session opened by it.
 #[async_trait]
-pub trait OpenSession: Send + Sync + 'static {
-    async fn open(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>>;
+pub trait Lease: Send + Sync + 'static {
+    /// Connections granted: one to as many as were asked for.
+    fn connections(&self) -> usize;
+
+    async fn open(self: Arc<Self>, request: SessionRequest) -> Result<Arc<dyn EngineSession>>;
+}
+
+#[async_trait]
+impl Lease for ConnectorLease {
+    fn connections(&self) -> usize {
+        ConnectorLease::connections(self)
+    }
+
+    async fn open(self: Arc<Self>, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+        ConnectorLease::open(&self, request).await
+    }
+}
+
+#[async_trait]
+impl Sources for HashMap<SourceId, ConnectorHandle> {
+    async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
+        let unknown = || Error::internal(format!("there is no connector for source \"{source}\""));
+        Ok(self.get(source).ok_or_else(unknown)?.lease(request).await?)
+    }
 }
 
 /// Tables that the gateway itself makes (`pg_catalog`, `narrows`), as they are when the query runs.
@@ -72,7 +85,7 @@ pub(super) struct RunState {
 #[derive(Default)]
 struct Sessions {
     open: Vec<Arc<dyn EngineSession>>,
-    leases: Vec<Box<dyn Any + Send + Sync>>,
+    leases: Vec<Arc<dyn Lease>>,
 }
 
 impl RunState {
@@ -105,7 +118,7 @@ impl RunState {
         }
     }
 
-    pub fn keep_lease(&self, lease: Box<dyn Any + Send + Sync>) {
+    pub fn keep_lease(&self, lease: Arc<dyn Lease>) {
         self.sessions.lock().leases.push(lease);
     }
 

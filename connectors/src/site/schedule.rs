@@ -73,7 +73,13 @@ pub(super) struct Reading {
 }
 
 /// The fragments of one source: each inner list is read one after another, the lists at the same time.
-pub(super) fn lanes(plan: &QueryPlan, reads: &Reads, source: &SourceId, concurrent: bool, connections: usize) -> Vec<Vec<Reading>> {
+pub(super) fn lanes(
+    plan: &QueryPlan,
+    reads: &Reads,
+    source: &SourceId,
+    concurrent: bool,
+    connections: usize,
+) -> Vec<Vec<Reading>> {
     let once = |f: &usize| reads.fragments[f] == 1;
     let mut fragments: Vec<usize> = of_source(plan, reads, source);
     if fragments.len() == 1 || (concurrent && connections >= fragments.len()) {

@@ -18,11 +18,11 @@ use planner::catalog::EngineKind;
 use planner::plan::{Fragment, QueryPlan, SqlPiece, SqlTemplate};
 use planner::source::FragmentRelation;
 use planner::{Error, PgType, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
-use crate::site::{Executor, Lease, OpenSession, QueryRun, QueryStream, RuntimeSettings, Sources, SystemTables};
+use crate::site::{Executor, Lease, QueryRun, QueryStream, RuntimeSettings, Sources, SystemTables};
 
 /// What a fake engine does with each scan.
 #[derive(Clone)]
@@ -150,11 +150,16 @@ impl EngineSession for FakeSession {
     }
 }
 
-struct Opener(Arc<Fake>);
+struct FakeLease(Arc<Fake>, OwnedSemaphorePermit);
 
 #[async_trait]
-impl OpenSession for Opener {
-    async fn open(&self, _request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+impl Lease for FakeLease {
+    fn connections(&self) -> usize {
+        self.1.num_permits()
+    }
+
+    async fn open(self: Arc<Self>, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+        assert_eq!(request.connections, self.connections());
         self.0.sessions.fetch_add(1, Ordering::SeqCst);
         Ok(Arc::new(FakeSession(self.0.clone())))
     }
@@ -165,11 +170,11 @@ pub struct FakeSources(pub HashMap<SourceId, Arc<Fake>>);
 
 #[async_trait]
 impl Sources for FakeSources {
-    async fn lease(&self, source: &SourceId, request: SessionRequest) -> Result<Lease> {
+    async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
         let fake = self.0[source].clone();
         let connections = request.connections.min(fake.total);
-        let guard = fake.permits.clone().acquire_many_owned(connections as u32).await.unwrap();
-        Ok(Lease { connections, opener: Arc::new(Opener(fake)), guard: Box::new(guard) })
+        let permits = fake.permits.clone().acquire_many_owned(connections as u32).await.unwrap();
+        Ok(Arc::new(FakeLease(fake, permits)))
     }
 }
 

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::DataType;
 use datafusion::functions_aggregate::expr_fn::count as count_rows;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, JoinType, LogicalPlan, Volatility, col, create_udf, lit,
-};
+use datafusion::logical_expr::{ColumnarValue, Expr, JoinType, LogicalPlan, Volatility, col, create_udf, lit};
 use futures::{StreamExt, TryStreamExt};
 use planner::error::state;
 
@@ -168,7 +166,8 @@ async fn a_panic_is_an_error_and_not_a_hang() {
     let computed = bench.scan(1).filter(boom.call(vec![col("k")])).unwrap();
     for shell in [bare, joined, computed] {
         let shell = shell.build().unwrap();
-        let error = tokio::time::timeout(Duration::from_secs(5), bench.rows(shell)).await.expect("no hang").unwrap_err();
+        let error =
+            tokio::time::timeout(Duration::from_secs(5), bench.rows(shell)).await.expect("no hang").unwrap_err();
         assert_eq!(error.sqlstate(), state::INTERNAL_ERROR);
         assert!(error.to_string().contains("has a defect"), "{error}");
     }

@@ -11,14 +11,14 @@ use super::fakes::*;
 
 const MIB: usize = 1 << 20;
 
-/// About 8 MB.
+/// About 26 MB.
 fn large() -> Script {
-    Script { batches: 40, rows_per_batch: 2000, width: 80, ..Script::default() }
+    Script { batches: 40, rows_per_batch: 2000, width: 300, ..Script::default() }
 }
 
 #[tokio::test]
 async fn a_sort_that_does_not_fit_is_spilled() {
-    let mut bench = Bench::with(|s| s.memory_limit = 4 * MIB);
+    let mut bench = Bench::with(|s| s.memory_limit = 8 * MIB);
     bench.source("a", Fake::new(large()));
     let shell = bench.fragment("a", None).sort(vec![col("k").sort(false, true)]).unwrap().build().unwrap();
     let mut stream = bench.start(shell);
@@ -32,7 +32,7 @@ async fn a_sort_that_does_not_fit_is_spilled() {
 
 #[tokio::test]
 async fn a_full_spill_area_is_its_own_error() {
-    let mut bench = Bench::with(|s| (s.memory_limit, s.spill_limit) = (4 * MIB, 100_000));
+    let mut bench = Bench::with(|s| (s.memory_limit, s.spill_limit) = (8 * MIB, 100_000));
     bench.source("a", Fake::new(large()));
     let shell = bench.fragment("a", None).sort(vec![col("k").sort(false, true)]).unwrap().build().unwrap();
     assert_eq!(bench.rows(shell).await.unwrap_err().sqlstate(), state::DISK_FULL);
@@ -57,7 +57,7 @@ async fn what_cannot_spill_is_refused() {
 async fn a_join_estimated_too_large_to_hash_sorts() {
     let mut bench = Bench::with(|s| (s.memory_limit, s.batch_size) = (32 * MIB, 1024));
     for name in ["a", "b"] {
-        bench.source(name, Fake::new(Script { width: 300, ..large() }));
+        bench.source(name, Fake::new(large()));
     }
     let right = bench.fragment("b", Some(800_000.0)).build().unwrap();
     let left = bench.fragment("a", Some(800_000.0));
@@ -76,7 +76,7 @@ async fn a_join_estimated_too_large_to_hash_sorts() {
 #[tokio::test]
 async fn held_relations_go_to_disk_when_they_are_large() {
     let mut bench = Bench::with(|s| s.memory_limit = 16 * MIB);
-    bench.source("a", Fake::limited(Script { width: 300, ..large() }, false, 1));
+    bench.source("a", Fake::limited(large(), false, 1));
     let second = bench.fragment("a", Some(80_000.0)).build().unwrap();
     let both = bench.fragment("a", Some(90_000.0)).union(second).unwrap();
     let shell = both.aggregate(Vec::<Expr>::new(), vec![sum(col("k"))]).unwrap().build().unwrap();

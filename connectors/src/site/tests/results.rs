@@ -50,7 +50,10 @@ async fn fragments_of_two_sources_join() {
     assert_eq!(measured.fragments.len(), 2);
     assert!(measured.fragments.iter().all(|f| !f.held));
     assert!(measured.operators.iter().any(|o| o.text.starts_with("HashJoinExec")));
-    assert_eq!(measured.operators.iter().filter(|o| o.text.starts_with("Fragment")).filter_map(|o| o.rows).sum::<u64>(), 500);
+    assert_eq!(
+        measured.operators.iter().filter(|o| o.text.starts_with("Fragment")).filter_map(|o| o.rows).sum::<u64>(),
+        500
+    );
 }
 
 /// Two streams over one connection: whichever side the join reads first, the other must not be in its way.
@@ -111,12 +114,8 @@ async fn parameters_reach_the_shell_and_limits() {
 async fn system_tables_are_read_when_the_query_runs() {
     let mut bench = Bench::new();
     bench.source("a", Fake::new(Script::default()));
-    let column = |name: &str, ty| planner::catalog::Column {
-        name: name.into(),
-        remote_name: name.into(),
-        ty,
-        ..a_column()
-    };
+    let column =
+        |name: &str, ty| planner::catalog::Column { name: name.into(), remote_name: name.into(), ty, ..a_column() };
     let table = Table {
         schema: "narrows".into(),
         name: "sites".into(),
@@ -165,17 +164,15 @@ async fn recursive_terms_read_held_relations() {
     bench.source("a", Fake::new(Script { batches: 1, rows_per_batch: 10, ..Script::default() }));
     let start = bench.fragment("a", None).filter(col("k").eq(lit(0i64))).unwrap();
     let start = start.project(vec![col("f0.k")]).unwrap();
-    let work = Arc::new(WorkTable {
-        name: "w".into(),
-        schema: Arc::new(Schema::new(vec![schema().field(0).clone()])),
-    });
+    let work = Arc::new(WorkTable::new("w", &Schema::new(vec![schema().field(0).clone()])));
     let previous = LogicalPlanBuilder::scan("w", work, None).unwrap();
     let facts = bench.scan(0).build().unwrap();
     let next = previous.join_on(facts, JoinType::Inner, [col("f0.k").eq(col("w.k") + lit(1i64))]).unwrap();
     let next = next.project(vec![col("f0.k")]).unwrap().build().unwrap();
     let shell = start.to_recursive_query("w".into(), next, false).unwrap().build().unwrap();
     let rows = bench.rows(shell).await.unwrap();
-    let mut found: Vec<i64> = rows.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
+    let mut found: Vec<i64> =
+        rows.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();
     found.sort();
     assert_eq!(found, (0..10).collect::<Vec<_>>());
 }
@@ -188,7 +185,11 @@ async fn rules_left_for_the_shell_are_run() {
     let shell = shell.aggregate(Vec::<Expr>::new(), vec![count_distinct(col("k"))]).unwrap();
     assert_eq!(number(&bench.rows(shell.build().unwrap()).await.unwrap()), 7);
 
-    let first = bench.scan(0).distinct_on(vec![col("k")], vec![col("k"), col("t")], Some(vec![col("k").sort(true, false), col("t").sort(true, false)]));
+    let first = bench.scan(0).distinct_on(
+        vec![col("k")],
+        vec![col("k"), col("t")],
+        Some(vec![col("k").sort(true, false), col("t").sort(true, false)]),
+    );
     let rows = bench.rows(first.unwrap().build().unwrap()).await.unwrap();
     assert_eq!(count(&rows), 7);
 }
@@ -211,4 +212,16 @@ async fn permits_are_taken_without_deadlock() {
     let all = futures::future::try_join_all((0..20).map(|i| bench.rows(shells[i % 2].clone())));
     let all = tokio::time::timeout(Duration::from_secs(30), all).await.expect("no deadlock").unwrap();
     assert!(all.iter().all(|rows| number(rows) == 400));
+}
+
+/// The planner may leave a sorted fragment below projections and filters only.
+#[tokio::test]
+async fn a_pipeline_keeps_its_fragments_order() {
+    let mut bench = Bench::new();
+    bench.source("a", Fake::new(Script { batches: 300, ..Script::default() }));
+    let shell = bench.fragment("a", None).filter((col("k") % lit(3i64)).eq(lit(0i64))).unwrap();
+    let shell = shell.project(vec![col("k") + lit(1i64)]).unwrap().build().unwrap();
+    let rows = bench.rows(shell).await.unwrap();
+    let found = rows.iter().flat_map(|b| b.column(0).as_primitive::<Int64Type>().values().to_vec());
+    assert!(found.eq((0..30_000).step_by(3).map(|k| k + 1)));
 }
