@@ -64,7 +64,8 @@ pub fn date2j(year: i32, month: i32, day: i32) -> i32 {
     year.wrapping_mul(365)
         .wrapping_sub(32167)
         .wrapping_add(year / 4 - century + century / 4)
-        .wrapping_add(7834 * month / 256 + day)
+        .wrapping_add(7834 * month / 256)
+        .wrapping_add(day)
 }
 
 /// The day of a Julian day number.
@@ -108,7 +109,7 @@ pub fn civil(days: i32) -> Civil {
 
 /// Day of the week of a Julian day, 0 Sunday to 6 Saturday (`j2day`).
 pub fn weekday(jd: i32) -> i32 {
-    (jd + 1).rem_euclid(7)
+    jd.wrapping_add(1).rem_euclid(7)
 }
 
 pub fn is_finite_date(days: i32) -> bool {
@@ -204,7 +205,8 @@ pub fn iso_week_to_julian(year: i32, week: i32) -> i32 {
     (week - 1) * 7 + (day4 - day0)
 }
 
-/// ISO 8601 week number and the year it belongs to (`date2isoweek`, `date2isoyear`).
+/// ISO 8601 week number and the year it belongs to (`date2isoweek`, `date2isoyear`). Templates ask it of intervals too, whose
+/// fields may be anything: it wraps like PostgreSQL's.
 pub fn iso_week(date: Civil) -> (i32, i32) {
     let dayn = date2j(date.year, date.month, date.day);
     let monday_of_week_1 = |year| {
@@ -217,9 +219,9 @@ pub fn iso_week(date: Civil) -> (i32, i32) {
         year -= 1;
         start = monday_of_week_1(year);
     }
-    let mut week = (dayn - start) / 7 + 1;
+    let mut week = dayn.wrapping_sub(start) / 7 + 1;
     if week >= 53 && dayn >= monday_of_week_1(year + 1) {
-        week = (dayn - monday_of_week_1(year + 1)) / 7 + 1;
+        week = dayn.wrapping_sub(monday_of_week_1(year + 1)) / 7 + 1;
         year += 1;
     }
     (week, year)

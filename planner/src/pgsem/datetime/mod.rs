@@ -20,6 +20,7 @@ mod parse;
 mod series;
 mod session;
 mod span;
+mod template;
 mod timezone;
 mod trunc;
 mod typmod;
@@ -46,6 +47,7 @@ pub fn area() -> (Vec<Signature>, Vec<CastDef>) {
         make::signatures(),
         overlaps::signatures(),
         series::signatures(),
+        template::signatures(),
         timezone::signatures(),
         trunc::signatures(),
     ];

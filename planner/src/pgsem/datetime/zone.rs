@@ -7,6 +7,7 @@ use chrono::{DateTime, Offset as _, TimeZone as _};
 use chrono_tz::{OffsetComponents, OffsetName, Tz};
 
 use super::calendar::{EPOCH_JULIAN, MICROS_PER_SECOND, SECONDS_PER_DAY, date2j, is_leap, j2date, weekday};
+use super::format::push_offset;
 use crate::context::TimeZone;
 
 /// What a zone says at one instant.
@@ -35,7 +36,11 @@ pub fn offset_at(zone: TimeZone, utc: i64) -> Offset {
 /// The zone's abbreviation at an instant (`EST`), as `to_char`'s TZ prints it.
 pub fn abbreviation_at(zone: TimeZone, utc: i64) -> String {
     match zone {
-        TimeZone::Fixed(seconds) => numeric_abbreviation(seconds),
+        TimeZone::Fixed(seconds) => {
+            let mut text = String::new();
+            push_offset(seconds, &mut text);
+            text
+        }
         TimeZone::Named(tz) => {
             let offset = lookup(tz, utc);
             match offset.abbreviation() {

@@ -43,21 +43,27 @@ impl From<Error> for DecodeError {
 
 impl DecodeError {
     fn into_error(self, text: &str, type_name: &str) -> Error {
-        let overflow =
-            || Error::new(state::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{text}\""));
         match self {
             Self::BadFormat => Error::new(
                 state::INVALID_DATETIME_FORMAT,
                 format!("invalid input syntax for type {type_name}: \"{text}\""),
             ),
-            Self::FieldOverflow => overflow(),
-            Self::MonthDayOverflow => overflow().with_hint("Perhaps you need a different \"datestyle\" setting."),
-            Self::ZoneOverflow => {
-                Error::new(INVALID_TIME_ZONE_DISPLACEMENT, format!("time zone displacement out of range: \"{text}\""))
+            Self::FieldOverflow => field_overflow(text),
+            Self::MonthDayOverflow => {
+                field_overflow(text).with_hint("Perhaps you need a different \"datestyle\" setting.")
             }
+            Self::ZoneOverflow => zone_overflow(text),
             Self::Other(error) => error,
         }
     }
+}
+
+pub(super) fn field_overflow(text: &str) -> Error {
+    Error::new(state::DATETIME_FIELD_OVERFLOW, format!("date/time field value out of range: \"{text}\""))
+}
+
+pub(super) fn zone_overflow(text: &str) -> Error {
+    Error::new(INVALID_TIME_ZONE_DISPLACEMENT, format!("time zone displacement out of range: \"{text}\""))
 }
 
 /// A zone named in the text, resolved once the date is known.
