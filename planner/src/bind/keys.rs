@@ -7,17 +7,25 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::Sort;
 
 use crate::error::{Error, Result, state};
-use crate::pgsem::{Typed, key};
+use crate::pgsem::Typed;
 use crate::pgtype::{PgType, oid};
 
 /// Whether equal values are the same value, so that the value is its own key.
 pub(super) fn is_identity(typed: &Typed) -> bool {
-    key::key_is_identity(typed)
+    let scalar = typed.ty.element().unwrap_or(typed.ty);
+    match scalar.oid {
+        oid::FLOAT4 | oid::FLOAT8 | oid::INTERVAL => false,
+        oid::NUMERIC => typed.repr.is_decimal(),
+        _ => true,
+    }
 }
 
 /// The key of a value.
 pub(super) fn key(typed: &Typed) -> Result<Expr> {
-    Ok(key::key(typed.clone())?.expr)
+    if is_identity(typed) {
+        return Ok(typed.expr.clone());
+    }
+    Err(Error::unsupported(format!("comparing values of type {}", typed.ty)))
 }
 
 /// A sort key in PostgreSQL's order: NULLs are larger than everything.

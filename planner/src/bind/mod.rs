@@ -13,7 +13,6 @@ pub mod clause;
 mod cte;
 mod distinct;
 pub mod expr;
-mod flatten;
 mod from;
 mod group;
 mod hoist;

@@ -7,12 +7,14 @@ use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType,
+    DataType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
+    Time64MicrosecondType, TimestampMicrosecondType,
 };
 
 use super::float::key_of;
+use super::json;
 use super::key::interval_micros;
+use super::numeric::column::NumericColumn;
 use super::numeric::encoding;
 use crate::error::{Error, Result};
 use crate::pgtype::{PgType, oid};
@@ -38,6 +40,7 @@ pub fn check(ty: PgType) -> Result<()> {
                     | oid::TIMESTAMP
                     | oid::TIMESTAMPTZ
                     | oid::INTERVAL
+                    | oid::JSONB
                     | oid::UUID
             )
     });
@@ -49,64 +52,72 @@ pub struct ElementKeys(Vec<Vec<u8>>);
 
 impl ElementKeys {
     pub fn new(element: PgType, values: &ArrayRef) -> Result<Self> {
-        let mut keys = Vec::with_capacity(values.len());
-        let mut each = |encode: &dyn Fn(usize, &mut Vec<u8>)| {
-            for row in 0..values.len() {
-                let mut key = Vec::with_capacity(12);
-                if values.is_null(row) {
-                    key.push(2);
-                } else {
-                    key.push(1);
-                    encode(row, &mut key);
-                }
-                keys.push(key);
+        let keys = match values.data_type() {
+            // Two arrays may have different carriers, so all of them have one key.
+            _ if element.oid == oid::NUMERIC => {
+                let a = NumericColumn::new(values)?;
+                each(values, |i, out| {
+                    out.extend_from_slice(encoding::key_of(&a.value(i)?.to_bytes()));
+                    Ok(())
+                })
             }
-        };
-        match values.data_type() {
+            DataType::Utf8View if element.oid == oid::JSONB => {
+                let a = values.as_string_view();
+                each(values, |i, out| {
+                    out.extend(json::key::key_of(a.value(i))?);
+                    Ok(())
+                })
+            }
             DataType::Boolean => {
                 let a = values.as_boolean();
-                each(&|i, out| out.push(u8::from(a.value(i))));
+                each(values, |i, out| {
+                    out.push(u8::from(a.value(i)));
+                    Ok(())
+                })
             }
-            DataType::Int16 => signed::<Int16Type>(values, &mut each, |v| v.into()),
-            DataType::Int32 => signed::<Int32Type>(values, &mut each, |v| v.into()),
-            DataType::Int64 => signed::<Int64Type>(values, &mut each, |v| v.into()),
-            DataType::Date32 => signed::<Date32Type>(values, &mut each, |v| v.into()),
-            DataType::Time64(_) => signed::<Time64MicrosecondType>(values, &mut each, |v| v.into()),
-            DataType::Timestamp(..) => signed::<TimestampMicrosecondType>(values, &mut each, |v| v.into()),
-            DataType::Interval(_) => signed::<IntervalMonthDayNanoType>(values, &mut each, interval_micros),
-            DataType::Decimal128(..) => signed::<Decimal128Type>(values, &mut each, |v| v),
-            DataType::Decimal256(..) => {
-                let a = values.as_primitive::<Decimal256Type>();
-                each(&|i, out| {
-                    let mut bytes = a.value(i).to_be_bytes();
-                    bytes[0] ^= 0x80;
-                    out.extend_from_slice(&bytes);
-                });
-            }
+            DataType::Int16 => signed::<Int16Type>(values, |v| v.into()),
+            DataType::Int32 => signed::<Int32Type>(values, |v| v.into()),
+            DataType::Int64 => signed::<Int64Type>(values, |v| v.into()),
+            DataType::Date32 => signed::<Date32Type>(values, |v| v.into()),
+            DataType::Time64(_) => signed::<Time64MicrosecondType>(values, |v| v.into()),
+            DataType::Timestamp(..) => signed::<TimestampMicrosecondType>(values, |v| v.into()),
+            DataType::Interval(_) => signed::<IntervalMonthDayNanoType>(values, interval_micros),
             DataType::Float32 => {
                 let a = values.as_primitive::<Float32Type>();
-                each(&|i, out| out.extend_from_slice(&float_bytes(f64::from(key_of(a.value(i))))));
+                each(values, |i, out| {
+                    out.extend_from_slice(&float_bytes(f64::from(key_of(a.value(i)))));
+                    Ok(())
+                })
             }
             DataType::Float64 => {
                 let a = values.as_primitive::<Float64Type>();
-                each(&|i, out| out.extend_from_slice(&float_bytes(key_of(a.value(i)))));
+                each(values, |i, out| {
+                    out.extend_from_slice(&float_bytes(key_of(a.value(i))));
+                    Ok(())
+                })
             }
             DataType::Utf8View => {
                 let a = values.as_string_view();
-                each(&|i, out| terminated(a.value(i).as_bytes(), out));
-            }
-            DataType::BinaryView if element.oid == oid::NUMERIC => {
-                let a = values.as_binary_view();
-                // The encoding ends itself.
-                each(&|i, out| out.extend_from_slice(encoding::key_of(a.value(i))));
+                each(values, |i, out| {
+                    terminated(a.value(i).as_bytes(), out);
+                    Ok(())
+                })
             }
             DataType::BinaryView => {
                 let a = values.as_binary_view();
-                each(&|i, out| terminated(a.value(i), out));
+                each(values, |i, out| {
+                    terminated(a.value(i), out);
+                    Ok(())
+                })
             }
-            other => return Err(Error::internal(format!("no key for elements carried as {other}"))),
-        }
-        Ok(Self(keys))
+            other => Err(Error::internal(format!("no key for elements carried as {other}"))),
+        };
+        Ok(Self(keys?))
+    }
+
+    /// The key of one element; NULL has one too.
+    pub fn of(&self, element: usize) -> &[u8] {
+        &self.0[element]
     }
 
     /// The key of the array that has these elements.
@@ -117,13 +128,24 @@ impl ElementKeys {
     }
 }
 
-fn signed<T: ArrowPrimitiveType>(
-    values: &ArrayRef,
-    each: &mut impl FnMut(&dyn Fn(usize, &mut Vec<u8>)),
-    wide: fn(T::Native) -> i128,
-) {
+fn each(values: &ArrayRef, encode: impl Fn(usize, &mut Vec<u8>) -> Result<()>) -> Result<Vec<Vec<u8>>> {
+    let one = |row: usize| {
+        if values.is_null(row) {
+            return Ok(vec![2]);
+        }
+        let mut key = Vec::with_capacity(20);
+        key.push(1);
+        encode(row, &mut key).map(|()| key)
+    };
+    (0..values.len()).map(one).collect()
+}
+
+fn signed<T: ArrowPrimitiveType>(values: &ArrayRef, wide: fn(T::Native) -> i128) -> Result<Vec<Vec<u8>>> {
     let a: &PrimitiveArray<T> = values.as_primitive();
-    each(&|i, out| out.extend_from_slice(&(wide(a.value(i)) ^ i128::MIN).to_be_bytes()));
+    each(values, |i, out| {
+        out.extend_from_slice(&(wide(a.value(i)) ^ i128::MIN).to_be_bytes());
+        Ok(())
+    })
 }
 
 /// IEEE's total order as bytes.
@@ -145,7 +167,7 @@ fn terminated(bytes: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Float64Array, Int32Array, StringViewArray};
+    use arrow::array::{Decimal128Array, Float64Array, Int32Array, StringViewArray};
     use std::sync::Arc;
 
     #[test]
@@ -183,5 +205,15 @@ mod tests {
         let k: Vec<_> = (0..8).map(|i| keys.of_range(i..i + 1)).collect();
         assert_eq!((&k[2], &k[6]), (&k[3], &k[7]));
         assert!([&k[0], &k[1], &k[2], &k[4], &k[5], &k[6]].is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn numbers_of_any_carrier_have_one_key() {
+        let fixed = |units: i128, scale: i8| -> ArrayRef {
+            Arc::new(Decimal128Array::from(vec![units]).with_precision_and_scale(10, scale).unwrap())
+        };
+        let key = |a: &ArrayRef| ElementKeys::new(PgType::NUMERIC, a).unwrap().of(0).to_vec();
+        assert_eq!(key(&fixed(150, 2)), key(&fixed(15, 1)));
+        assert!(key(&fixed(-150, 2)) < key(&fixed(-1, 0)));
     }
 }

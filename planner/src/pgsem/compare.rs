@@ -82,6 +82,7 @@ const PAIRS: &[&[u32; 2]] = &[
     &[TIME, TIME],
     &[INTERVAL, INTERVAL],
     &[UUID, UUID],
+    &[JSONB, JSONB],
     &[ANYARRAY, ANYARRAY],
 ];
 

@@ -1,7 +1,7 @@
 //! The *key* of a value: an expression whose native DataFusion equality, order and hash are PostgreSQL's.
 //!
 //! For most types a value is its own key. Where it is not (floats: two zeros, many NaNs; numeric: display scales; interval:
-//! '1 month' = '30 days'; arrays: NULL elements), values that compare equal may look different, so grouping goes by the key and
+//! '1 month' = '30 days'; jsonb: numbers; arrays: NULL elements), values that compare equal may look different, so grouping goes by the key and
 //! keeps a value of the group ([`super::aggregate::first_of`]).
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::array_key::{self, ElementKeys};
 use super::func::{FuncDef, SqlForm, Typed};
 use super::kernel::Call;
 use super::numeric::carrier::{self, Fixed};
-use super::{date_key, float, integer};
+use super::{date_key, float, integer, json};
 use crate::error::{Error, Result, state};
 use crate::pgtype::{PgType, oid};
 
@@ -29,6 +29,7 @@ enum KeyForm {
     DynamicNumeric,
     Interval,
     Array,
+    Jsonb,
 }
 
 fn form(ty: PgType, repr: &DataType) -> Result<KeyForm> {
@@ -41,9 +42,10 @@ fn form(ty: PgType, repr: &DataType) -> Result<KeyForm> {
         oid::NUMERIC if Fixed::of(repr).is_none() => KeyForm::DynamicNumeric,
         oid::INTERVAL => KeyForm::Interval,
         oid::JSON => return missing(),
-        oid::JSONB | oid::INET | oid::TIMETZ | oid::BIT | oid::RECORD => {
+        oid::INET | oid::TIMETZ | oid::BIT | oid::RECORD => {
             return Err(Error::unsupported(format!("comparing values of type {ty}")));
         }
+        oid::JSONB => KeyForm::Jsonb,
         _ if ty.is_array() => KeyForm::Array,
         _ => KeyForm::Identity,
     })
@@ -61,6 +63,7 @@ pub fn key(typed: Typed) -> Result<Typed> {
         KeyForm::Float => float::key(typed),
         KeyForm::DynamicNumeric => carrier::dynamic_key(typed),
         KeyForm::Interval => interval_key(typed),
+        KeyForm::Jsonb => json::key::key(typed),
         KeyForm::Array => {
             let ty = typed.ty;
             array_key::check(ty)?;

@@ -135,12 +135,17 @@ pub struct Registry {
 
 /// Where the areas of semantics hand in what they implement.
 const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
+    super::array::signatures,
+    super::bytea::signatures,
+    super::cast::signatures,
     super::compare::area,
     super::datetime::area,
     super::float_functions::area,
     super::integer::area,
+    super::json::signatures,
     super::number_casts::area,
     super::numeric::area,
+    super::text::signatures,
 ];
 
 /// Where they hand in their aggregates.
