@@ -79,6 +79,7 @@ impl<'a> Binder<'a> {
         };
         let body = self.bind_query(query, None)?;
         let (plan, columns) = self.materialize(body)?;
+        let plan = self.flatten(plan)?;
         let columns = columns
             .into_iter()
             .map(|c| OutputColumn {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion_expr::logical_plan::Subquery;
-use datafusion_expr::{JoinType, LogicalPlan};
+use datafusion_expr::{Expr, JoinType, LogicalPlan};
 use sqlparser::ast;
 use sqlparser::ast::Spanned;
 
@@ -131,7 +131,7 @@ impl Binder<'_> {
     /// A comma between two items.
     fn cross(&mut self, left: FromItem, right: FromItem) -> Result<FromItem> {
         check_aliases(&left.relations, &right.relations)?;
-        let plan = apply(left.plan, right.plan, Kind::Inner, None)?;
+        let plan = apply(left.plan, right.plan, JoinType::Inner, None)?;
         let mut relations = left.relations;
         relations.extend(right.relations);
         let mut columns = left.columns;
@@ -144,22 +144,22 @@ impl Binder<'_> {
 pub(super) fn apply(
     left: LogicalPlan,
     right: LogicalPlan,
-    kind: Kind,
-    condition: Option<datafusion_expr::Expr>,
+    join_type: JoinType,
+    condition: Option<Expr>,
 ) -> Result<LogicalPlan> {
     let outer = node::outer_columns(&right)?;
     let lateral = outer.iter().any(|c| left.schema().has_column(c));
     if !lateral {
-        return join(left, right, kind.join_type(), condition);
+        return join(left, right, join_type, condition);
     }
-    if !matches!(kind, Kind::Inner | Kind::Left) {
+    if !matches!(join_type, JoinType::Inner | JoinType::Left) {
         return Err(Error::new(state::INVALID_COLUMN_REFERENCE, "invalid reference to FROM-clause entry")
             .with_detail("The combining JOIN type must be INNER or LEFT for a LATERAL reference."));
     }
     let outer_ref_columns = right.all_out_ref_exprs();
     let right =
         LogicalPlan::Subquery(Subquery { subquery: Arc::new(right), outer_ref_columns, spans: Default::default() });
-    join(left, right, if kind == Kind::Left { JoinType::Left } else { JoinType::Inner }, condition)
+    join(left, right, join_type, condition)
 }
 
 /// 42712: two items of FROM under one name.

@@ -88,7 +88,7 @@ impl Binder<'_> {
             }
             ast::JoinConstraint::On(condition) => self.join_on(left, right, kind, condition, outer),
             ast::JoinConstraint::None if kind == Kind::Cross => {
-                let plan = apply(left.plan, right.plan, kind, None)?;
+                let plan = apply(left.plan, right.plan, kind.join_type(), None)?;
                 Ok(concat(plan, left.relations, left.columns, right.relations, right.columns))
             }
             ast::JoinConstraint::None => Err(syntax("syntax error: a join needs ON, USING or NATURAL")),
@@ -108,10 +108,10 @@ impl Binder<'_> {
         let condition = self.bind_condition(condition, &scope, Clause::JoinOn)?;
         let simple = !node::has_subquery(&condition) && !condition.contains_outer();
         item.plan = if simple || kind != Kind::Inner {
-            apply(left.plan, right.plan, kind, Some(condition))?
+            apply(left.plan, right.plan, kind.join_type(), Some(condition))?
         } else {
             // Subqueries are unnested in filters.
-            node::filter(apply(left.plan, right.plan, kind, None)?, condition)?
+            node::filter(apply(left.plan, right.plan, kind.join_type(), None)?, condition)?
         };
         Ok(item)
     }
@@ -129,7 +129,7 @@ impl Binder<'_> {
             });
             merged.push((l.clone(), r.clone()));
         }
-        let mut plan = apply(left.plan, right.plan, kind, condition)?;
+        let mut plan = apply(left.plan, right.plan, kind.join_type(), condition)?;
         let mut columns = Vec::new();
         let mut computed = node::all_columns(&plan);
         for (l, r) in merged {

@@ -7,25 +7,17 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::Sort;
 
 use crate::error::{Error, Result, state};
-use crate::pgsem::Typed;
+use crate::pgsem::{Typed, key};
 use crate::pgtype::{PgType, oid};
 
 /// Whether equal values are the same value, so that the value is its own key.
 pub(super) fn is_identity(typed: &Typed) -> bool {
-    let scalar = typed.ty.element().unwrap_or(typed.ty);
-    match scalar.oid {
-        oid::FLOAT4 | oid::FLOAT8 | oid::INTERVAL => false,
-        oid::NUMERIC => typed.repr.is_decimal(),
-        _ => true,
-    }
+    key::key_is_identity(typed)
 }
 
 /// The key of a value.
 pub(super) fn key(typed: &Typed) -> Result<Expr> {
-    if is_identity(typed) {
-        return Ok(typed.expr.clone());
-    }
-    Err(Error::unsupported(format!("comparing values of type {}", typed.ty)))
+    Ok(key::key(typed.clone())?.expr)
 }
 
 /// A sort key in PostgreSQL's order: NULLs are larger than everything.

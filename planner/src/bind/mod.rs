@@ -13,6 +13,7 @@ pub mod clause;
 mod cte;
 mod distinct;
 pub mod expr;
+mod flatten;
 mod from;
 mod group;
 mod hoist;
