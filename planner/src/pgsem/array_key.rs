@@ -120,6 +120,11 @@ impl ElementKeys {
         &self.0[element]
     }
 
+    /// The key of one element, its marker in front.
+    pub fn get(&self, element: usize) -> &[u8] {
+        &self.0[element]
+    }
+
     /// The key of the array that has these elements.
     pub fn of_range(&self, elements: Range<usize>) -> Vec<u8> {
         let mut key = self.0[elements].concat();

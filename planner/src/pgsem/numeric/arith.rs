@@ -28,17 +28,17 @@ impl Finite {
         Self { unscaled, scale }
     }
 
-    pub(super) fn add(&self, other: &Self) -> Self {
+    pub(crate) fn add(&self, other: &Self) -> Self {
         let (a, b, scale) = self.aligned(other);
         Self { unscaled: a.add(&b), scale }
     }
 
-    pub(super) fn sub(&self, other: &Self) -> Self {
+    pub(crate) fn sub(&self, other: &Self) -> Self {
         let (a, b, scale) = self.aligned(other);
         Self { unscaled: a.sub(&b), scale }
     }
 
-    pub(super) fn mul(&self, other: &Self) -> Self {
+    pub(crate) fn mul(&self, other: &Self) -> Self {
         Self { unscaled: self.unscaled.mul(&other.unscaled), scale: self.scale + other.scale }
     }
 

@@ -166,6 +166,12 @@ pub fn to_fixed(typed: Typed, fixed: Fixed) -> Result<Typed> {
     Ok(CARRY.call(vec![typed], ty, repr, ""))
 }
 
+/// The same values in `Decimal256`, however few digits they have.
+pub fn to_wide(typed: Typed, fixed: Fixed) -> Typed {
+    let ty = typed.ty;
+    CARRY.call(vec![typed], ty, DataType::Decimal256(fixed.precision as u8, fixed.scale as i8), "")
+}
+
 /// Brings the branches of CASE, COALESCE, UNION, VALUES or ARRAY to one carrier. Every value keeps its own display scale: only
 /// branches of one scale stay fixed.
 pub fn unify_repr(branches: Vec<Typed>) -> Vec<Typed> {

@@ -13,7 +13,7 @@ use crate::pgsem::kernel::{Call, F32, F64, I16, I32, I64};
 use crate::pgsem::registry::{BuildCast, CastContext, CastDef};
 use crate::pgtype::{PgType, oid};
 
-static FROM_INT: FuncDef = FuncDef::new("int_numeric", SqlForm::Cast, |c| match fixed::widen(c)? {
+pub static FROM_INT: FuncDef = FuncDef::new("int_numeric", SqlForm::Cast, |c| match fixed::widen(c)? {
     Some(array) => Ok(array),
     None => Err(Error::internal("an integer becomes a decimal")),
 });
@@ -84,7 +84,7 @@ fn integer_digits(oid: u32) -> u32 {
     }
 }
 
-fn from_int(context: &QueryContext, arg: Typed, to: PgType) -> Result<Typed> {
+pub fn from_int(context: &QueryContext, arg: Typed, to: PgType) -> Result<Typed> {
     let plain = match carrier::literal_value(&arg) {
         Some(value) => carrier::literal(&value, PgType::NUMERIC),
         None if carrier::is_null_literal(&arg) => Typed::null(PgType::NUMERIC),

@@ -46,7 +46,7 @@ impl Finite {
     }
 
     /// Square root with `scale` digits after the point (negative: rounded before the point); the value is not negative.
-    pub(super) fn sqrt_at(&self, scale: i32) -> Self {
+    pub(crate) fn sqrt_at(&self, scale: i32) -> Self {
         // One digit more than wanted decides the rounding; a whole root needs an even number of dropped powers of ten.
         let shift = 2 * (scale + 1) - self.scale;
         let radicand: BigInt = if shift >= 0 {
