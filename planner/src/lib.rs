@@ -6,11 +6,16 @@
 pub mod bind;
 pub mod catalog;
 pub mod context;
+pub mod emit;
 pub mod error;
+pub mod explain;
+pub mod fragment;
+pub mod optimize;
 pub mod pgsem;
 pub mod pgtype;
 pub mod plan;
 pub mod source;
+pub mod stats;
 
 pub use context::QueryContext;
 pub use error::{Error, Result};

@@ -28,6 +28,8 @@ pub struct QueryPlan {
     /// Leaves are [`crate::source::FragmentRelation`] and system tables ([`crate::source::CatalogTable`]). If the whole query is
     /// one fragment, the shell is its bare scan.
     pub shell: LogicalPlan,
+    /// What the sources were not given, and why: a line each for `EXPLAIN (VERBOSE)`.
+    pub local: Vec<String>,
 }
 
 /// A maximal part of a query that one source answers exactly.

@@ -1,0 +1,107 @@
+//! The seam between shell and fragments: a fragment's result appears in the shell as a scan, and columns that the shell does not
+//! read are never selected.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion_common::tree_node::Transformed;
+use datafusion_common::{Column, TableReference};
+use datafusion_expr::{Expr, LogicalPlan, Projection, TableScanBuilder};
+
+use super::{Cutter, Part, Remote, fragment};
+use crate::emit::{Refusal, finish};
+use crate::error::{Error, Result};
+use crate::pgtype::{PgType, oid};
+use crate::plan::Fragment;
+use crate::source::FragmentRelation;
+
+fn relation_name(fragment: usize) -> TableReference {
+    TableReference::bare(format!("fragment{fragment}"))
+}
+
+fn relation_schema(remote: &Remote, columns: &[usize]) -> SchemaRef {
+    let fields = remote.block.schema.fields();
+    let field = |(n, i): (usize, &usize)| Field::new(format!("c{n}"), fields[*i].data_type().clone(), true);
+    Arc::new(Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()))
+}
+
+fn refused(Refusal(why): Refusal) -> Error {
+    Error::internal(format!("a fragment could not be written: {why}"))
+}
+
+fn decoded_as(ty: PgType) -> PgType {
+    if ty.oid == oid::UNKNOWN { PgType::TEXT } else { ty }
+}
+
+impl Cutter<'_> {
+    /// As a plan of the shell. A remote part becomes a fragment.
+    pub(super) fn localise(&mut self, part: Part) -> Result<LogicalPlan> {
+        let remote = match part {
+            Part::Local(plan) => return Ok(plan),
+            Part::Remote(remote) => *remote,
+        };
+        let number = self.fragments.len();
+        let all: Vec<usize> = (0..remote.block.columns.len()).collect();
+        let schema = relation_schema(&remote, &all);
+        let columns = remote.block.columns.iter().map(|c| decoded_as(c.ty)).collect();
+        let relation = FragmentRelation { fragment: number, columns, schema, estimated_rows: remote.estimated_rows() };
+        let name = relation_name(number);
+        let scan = TableScanBuilder::new(name.clone(), Arc::new(relation)).build()?;
+        // The shell goes on calling the columns what the plan called them.
+        let names = remote.block.schema.iter().enumerate().map(|(i, (qualifier, field))| {
+            Expr::Column(Column::new(Some(name.clone()), format!("c{i}")))
+                .alias_qualified(qualifier.cloned(), field.name())
+        });
+        let projection = Projection::try_new(names.collect(), Arc::new(LogicalPlan::TableScan(scan)))?;
+        self.fragments.push(remote);
+        Ok(LogicalPlan::Projection(projection))
+    }
+
+    /// The whole query is one fragment.
+    pub(super) fn whole(&self, remote: Remote, types: &[PgType]) -> Result<(LogicalPlan, Fragment)> {
+        let outputs: Vec<(usize, PgType)> = types.iter().copied().enumerate().collect();
+        let all: Vec<usize> = (0..types.len()).collect();
+        let schema = relation_schema(&remote, &all);
+        let text = self.emitter(&remote.source)?.select(&remote.block, Some(&outputs)).map_err(refused)?;
+        let fragment = fragment(&remote, finish(&text).map_err(refused)?, types.to_vec(), schema.clone());
+        let relation =
+            FragmentRelation { fragment: 0, columns: types.to_vec(), schema, estimated_rows: fragment.estimated_rows };
+        let scan = TableScanBuilder::new(relation_name(0), Arc::new(relation)).build()?;
+        Ok((LogicalPlan::TableScan(scan), fragment))
+    }
+
+    /// Writes the statements of a pruned shell's fragments, and binds its scans to what they return.
+    pub(super) fn finish(&self, shell: LogicalPlan) -> Result<(LogicalPlan, Vec<Fragment>)> {
+        let mut fragments: Vec<Fragment> = Vec::new();
+        let shell = shell.transform_up_with_subqueries(|plan| {
+            let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
+            let Some(relation) = scan.source.downcast_ref::<FragmentRelation>() else {
+                return Ok(Transformed::no(plan));
+            };
+            let remote = &self.fragments[relation.fragment];
+            let wanted = scan.projection.clone().unwrap_or_else(|| (0..relation.columns.len()).collect());
+            // A result without columns has no rows to count: the first column stands for them.
+            let read = if wanted.is_empty() { vec![0] } else { wanted.clone() };
+            let outputs: Vec<(usize, PgType)> =
+                read.iter().filter_map(|i| remote.block.columns.get(*i).map(|c| (*i, decoded_as(c.ty)))).collect();
+            let schema = relation_schema(remote, &outputs.iter().map(|(i, _)| *i).collect::<Vec<_>>());
+            let text = self.emitter(&remote.source)?.select(&remote.block, Some(&outputs)).map_err(refused)?;
+            let columns: Vec<PgType> = outputs.iter().map(|(_, ty)| *ty).collect();
+            let number = fragments.len();
+            let fragment = fragment(remote, finish(&text).map_err(refused)?, columns.clone(), schema.clone());
+            let relation =
+                FragmentRelation { fragment: number, columns, schema, estimated_rows: fragment.estimated_rows };
+            fragments.push(fragment);
+            let name = relation_name(number);
+            let new = TableScanBuilder::new(name.clone(), Arc::new(relation)).build()?;
+            let new = LogicalPlan::TableScan(new);
+            // Positions shift with the columns that are not read; the shell keeps the old names.
+            let names = wanted.iter().enumerate().map(|(n, old)| {
+                Expr::Column(Column::new(Some(name.clone()), format!("c{n}")))
+                    .alias_qualified(Some(scan.table_name.clone()), format!("c{old}"))
+            });
+            Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(names.collect(), Arc::new(new))?)))
+        })?;
+        Ok((shell.data, fragments))
+    }
+}

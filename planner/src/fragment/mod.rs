@@ -1,0 +1,297 @@
+//! Cuts an optimised plan into maximal fragments, one statement each, and the shell above them.
+//!
+//! Bottom-up: a subtree whose tables are all at one source is kept as a block of that source's SQL ([`Remote`]) for as long as
+//! the dialect can write what comes on top. What it refuses is done in the gateway, over the block's result. Inner joins are
+//! regrouped by source first ([`region`]), so that `pg ⋈ my ⋈ pg` still gives two fragments.
+
+mod leaf;
+mod region;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cost_model::SourceId;
+use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_expr::utils::{conjunction, split_conjunction};
+use datafusion_expr::{Expr, Filter, JoinType, LogicalPlan, Subquery};
+
+use crate::bind::BoundQuery;
+use crate::catalog::{Catalog, EngineKind, Source};
+use crate::context::{Pushdown, QueryContext};
+use crate::emit::block::{Block, Emitter};
+use crate::emit::expr::Scopes;
+use crate::emit::{Refusal, Written, dialect};
+use crate::error::{Error, Result, state};
+use crate::optimize;
+use crate::pgtype::PgType;
+use crate::plan::{Fragment, QueryPlan};
+use crate::source::{CatalogTable, PassthroughQuery};
+use crate::stats;
+
+/// A subtree that one source answers, so far.
+#[derive(Clone)]
+struct Remote {
+    source: Arc<Source>,
+    block: Block,
+    /// The plan it stands for: schema and estimates.
+    plan: LogicalPlan,
+}
+
+enum Part {
+    Remote(Box<Remote>),
+    Local(LogicalPlan),
+}
+
+struct Cutter<'a> {
+    emitters: BTreeMap<SourceId, Emitter<'a>>,
+    sources: &'a BTreeMap<SourceId, Arc<Source>>,
+    pushdown: Pushdown,
+    fragments: Vec<Remote>,
+    refusals: Vec<String>,
+}
+
+/// Plans a bound query: optimises, cuts, writes the statements.
+pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<QueryPlan> {
+    let optimized = optimize::optimize(bound.plan)?;
+    let mut cutter = Cutter {
+        emitters: BTreeMap::new(),
+        sources: &catalog.sources,
+        pushdown: ctx.pushdown,
+        fragments: Vec::new(),
+        refusals: Vec::new(),
+    };
+    for (id, source) in &catalog.sources {
+        if let Some(dialect) = dialect(source.kind) {
+            cutter.emitters.insert(id.clone(), Emitter::new(dialect, source, &bound.parameters));
+        }
+    }
+    let (shell, fragments) = match cutter.cut(&optimized)? {
+        Part::Remote(remote) => {
+            let types: Vec<PgType> = bound.columns.iter().map(|c| c.ty).collect();
+            let (shell, fragment) = cutter.whole(*remote, &types)?;
+            (shell, vec![fragment])
+        }
+        Part::Local(shell) => {
+            let (shell, fragments) = cutter.finish(optimize::prune(shell)?)?;
+            (optimize::optimize_shell(shell)?, fragments)
+        }
+    };
+    Ok(QueryPlan {
+        columns: bound.columns,
+        parameters: bound.parameters.clone(),
+        fragments,
+        shell,
+        local: cutter.refusals,
+    })
+}
+
+impl Cutter<'_> {
+    fn emitter(&self, source: &Source) -> Result<&Emitter<'_>> {
+        self.emitters.get(&source.id).ok_or_else(|| Error::internal(format!("source {} has no dialect", source.id)))
+    }
+
+    fn cut(&mut self, plan: &LogicalPlan) -> Result<Part> {
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                if let Some(query) = scan.source.downcast_ref::<PassthroughQuery>() {
+                    let source = self.sources.get(&query.source).cloned().ok_or_else(|| {
+                        Error::new(state::UNDEFINED_OBJECT, format!("source \"{}\" does not exist", query.source))
+                    })?;
+                    let block = self.emitter(&source)?.passthrough(scan, query);
+                    let block = block.map_err(|Refusal(why)| Error::unsupported(why))?;
+                    return Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone() })));
+                }
+                let Some(table) = scan.source.downcast_ref::<CatalogTable>() else {
+                    return Ok(Part::Local(plan.clone()));
+                };
+                let source = self.sources.get(&table.placement.source).cloned();
+                let Some(source) = source.filter(|s| s.kind != EngineKind::System) else {
+                    return Ok(Part::Local(plan.clone()));
+                };
+                let block = self.emitter(&source)?.scan(scan).map_err(|Refusal(why)| {
+                    Error::unsupported(format!("table {}.{}: {why}", table.table.schema, table.table.name))
+                })?;
+                Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone() })))
+            }
+            LogicalPlan::Join(join) if join.join_type == JoinType::Inner && self.pushdown == Pushdown::Full => {
+                self.cut_region(plan)
+            }
+            LogicalPlan::Join(_) => {
+                let parts = self.cut_inputs(plan)?;
+                self.combine(plan, parts)
+            }
+            LogicalPlan::Filter(filter) => {
+                let part = self.cut(&filter.input)?;
+                self.filter(plan, filter, part)
+            }
+            _ => {
+                let parts = self.cut_inputs(plan)?;
+                self.combine(plan, parts)
+            }
+        }
+    }
+
+    fn cut_inputs(&mut self, plan: &LogicalPlan) -> Result<Vec<Part>> {
+        plan.inputs().into_iter().map(|input| self.cut(input)).collect()
+    }
+
+    /// Puts a node on top of its inputs: in their source if it is one and can, else here.
+    fn combine(&mut self, node: &LogicalPlan, parts: Vec<Part>) -> Result<Part> {
+        if let Some(remotes) = same_source(&parts)
+            && self.may_push(node)
+        {
+            let source = remotes[0].source.clone();
+            let blocks = remotes.iter().map(|r| r.block.clone()).collect();
+            match self.merge(node, self.emitter(&source)?, blocks) {
+                Ok(block) => return Ok(Part::Remote(Box::new(Remote { source, block, plan: node.clone() }))),
+                Err(Refusal(why)) => self.refuse(&source, node, &why),
+            }
+        }
+        let inputs = parts.into_iter().map(|p| self.localise(p)).collect::<Result<Vec<_>>>()?;
+        Ok(Part::Local(self.rebuild(node, inputs)?))
+    }
+
+    /// Which nodes may be tried at all under the session's `narrows.pushdown`.
+    fn may_push(&self, node: &LogicalPlan) -> bool {
+        match self.pushdown {
+            Pushdown::Full => true,
+            Pushdown::Off => matches!(node, LogicalPlan::SubqueryAlias(_)),
+            Pushdown::Filter => match node {
+                LogicalPlan::SubqueryAlias(_) => true,
+                LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e, Expr::Column(_))),
+                _ => false,
+            },
+        }
+    }
+
+    fn merge(&self, node: &LogicalPlan, emitter: &Emitter<'_>, mut blocks: Vec<Block>) -> Written<Block> {
+        let outer = Scopes::default();
+        if let LogicalPlan::Union(union) = node {
+            return emitter.union(blocks, union);
+        }
+        let last = blocks.pop().ok_or_else(|| Refusal::new("nothing to read"))?;
+        match node {
+            LogicalPlan::SubqueryAlias(_) => Ok(last.with_schema(node.schema().clone())),
+            LogicalPlan::Projection(p) => emitter.project(last, p, &outer),
+            LogicalPlan::Aggregate(a) => emitter.aggregate(last, a, &outer),
+            LogicalPlan::Window(w) => emitter.window(last, w, &outer),
+            LogicalPlan::Sort(s) => emitter.sort(last, s, &outer),
+            LogicalPlan::Limit(l) => emitter.limit(last, l),
+            LogicalPlan::Distinct(datafusion_expr::Distinct::All(_)) => emitter.distinct(last),
+            LogicalPlan::Join(j) => {
+                let left = blocks.pop().ok_or_else(|| Refusal::new("a join of one"))?;
+                emitter.join(left, last, j, &outer)
+            }
+            other => Err(Refusal::new(other.display().to_string())),
+        }
+    }
+
+    /// Pushes the conjuncts that can be pushed and keeps the others.
+    fn filter(&mut self, node: &LogicalPlan, filter: &Filter, part: Part) -> Result<Part> {
+        let mut remote = match part {
+            Part::Remote(remote) if self.pushdown != Pushdown::Off => remote,
+            part => {
+                let input = self.localise(part)?;
+                return Ok(Part::Local(self.rebuild(node, vec![input])?));
+            }
+        };
+        let single_tables_only = self.pushdown == Pushdown::Filter;
+        let mut kept = Vec::new();
+        for conjunct in split_conjunction(&filter.predicate) {
+            let source = remote.source.clone();
+            let written = match single_tables_only && has_subquery(conjunct) {
+                true => Err(Refusal::new("a subquery")),
+                false => self.emitter(&source)?.filter(remote.block.clone(), &[conjunct], &Scopes::default()),
+            };
+            match written {
+                Ok(block) => remote.block = block,
+                Err(Refusal(why)) => {
+                    self.refuse(&source, node, &why);
+                    kept.push(conjunct.clone());
+                }
+            }
+        }
+        let pushed = |plan| Filter::try_new(filter.predicate.clone(), Arc::new(plan)).map(LogicalPlan::Filter);
+        match conjunction(kept) {
+            None => {
+                remote.plan = pushed(remote.plan)?;
+                Ok(Part::Remote(remote))
+            }
+            Some(rest) => {
+                let input = self.localise(Part::Remote(remote))?;
+                let rest = self.cut_subqueries(rest)?;
+                Ok(Part::Local(LogicalPlan::Filter(Filter::try_new(rest, Arc::new(input))?)))
+            }
+        }
+    }
+
+    /// The same node over new inputs, its uncorrelated subqueries cut as well.
+    fn rebuild(&mut self, node: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+        let exprs = node.expressions().into_iter().map(|e| self.cut_subqueries(e)).collect::<Result<Vec<_>>>()?;
+        Ok(node.with_new_exprs(exprs, inputs)?)
+    }
+
+    fn cut_subqueries(&mut self, expr: Expr) -> Result<Expr> {
+        if !has_subquery(&expr) {
+            return Ok(expr);
+        }
+        let cut = expr.transform_down(|e| {
+            Ok(match e {
+                Expr::ScalarSubquery(s) => {
+                    let plan = self.cut(&s.subquery)?;
+                    let subquery = Subquery { subquery: Arc::new(self.localise(plan)?), ..s };
+                    Transformed::yes(Expr::ScalarSubquery(subquery))
+                }
+                e @ (Expr::Exists(_) | Expr::InSubquery(_)) => {
+                    return Err(Error::unsupported(format!("this {}", e.variant_name())).into());
+                }
+                e => Transformed::no(e),
+            })
+        });
+        Ok(cut?.data)
+    }
+
+    fn refuse(&mut self, source: &Source, node: &LogicalPlan, why: &str) {
+        self.refusals.push(format!("{} stays here: {} does not take {why}", node.display(), source.id));
+    }
+}
+
+fn same_source(parts: &[Part]) -> Option<Vec<&Remote>> {
+    let remotes: Option<Vec<&Remote>> = parts
+        .iter()
+        .map(|p| match p {
+            Part::Remote(r) => Some(r.as_ref()),
+            Part::Local(_) => None,
+        })
+        .collect();
+    remotes.filter(|r| r.first().is_some_and(|first| r.iter().all(|x| x.source.id == first.source.id)))
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)))).unwrap_or(true)
+}
+
+impl Remote {
+    fn estimated_rows(&self) -> Option<f64> {
+        stats::estimate(&self.plan).map(|e| e.rows)
+    }
+}
+
+/// The fragment a finished statement becomes.
+fn fragment(
+    remote: &Remote,
+    sql: crate::plan::SqlTemplate,
+    columns: Vec<PgType>,
+    schema: arrow::datatypes::SchemaRef,
+) -> Fragment {
+    Fragment {
+        source: remote.source.id.clone(),
+        site: remote.source.site.clone(),
+        engine: remote.source.kind,
+        sql,
+        columns,
+        schema,
+        estimated_rows: remote.estimated_rows(),
+        single_table: remote.block.single_table.clone(),
+    }
+}

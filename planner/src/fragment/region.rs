@@ -1,0 +1,229 @@
+//! Inner joins regrouped by source.
+//!
+//! A left-deep tree hides what one source could join: in `pg ⋈ my ⋈ pg` no subtree has both tables of `pg`. So a region of
+//! inner joins is flattened into relations and conjuncts, relations of one source that equalities connect are joined there, and
+//! the rest is joined here in the order it was written.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion_common::{Column, NullEquality};
+use datafusion_expr::utils::{conjunction, split_conjunction};
+use datafusion_expr::{BinaryExpr, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Operator, Projection};
+
+use super::{Cutter, Part, Remote, has_subquery};
+use crate::emit::Refusal;
+use crate::emit::expr::Scopes;
+use crate::error::Result;
+
+struct Region<'p> {
+    relations: Vec<&'p LogicalPlan>,
+    conjuncts: Vec<Expr>,
+}
+
+fn collect<'p>(plan: &'p LogicalPlan, region: &mut Region<'p>) {
+    match plan {
+        LogicalPlan::Join(j)
+            if j.join_type == JoinType::Inner && j.null_equality == NullEquality::NullEqualsNothing =>
+        {
+            collect(&j.left, region);
+            collect(&j.right, region);
+            let pairs = j.on.iter().map(|(l, r)| l.clone().eq(r.clone()));
+            region.conjuncts.extend(pairs);
+            region.conjuncts.extend(j.filter.iter().flat_map(split_conjunction).cloned());
+        }
+        // Projections between joins only drop columns; the region's top projection does it again.
+        LogicalPlan::Projection(p)
+            if p.expr.iter().all(|e| matches!(e, Expr::Column(_))) && is_inner_join(&p.input) =>
+        {
+            collect(&p.input, region);
+        }
+        LogicalPlan::Filter(f) if is_inner_join(&f.input) && !has_subquery(&f.predicate) => {
+            collect(&f.input, region);
+            region.conjuncts.extend(split_conjunction(&f.predicate).into_iter().cloned());
+        }
+        other => region.relations.push(other),
+    }
+}
+
+fn is_inner_join(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Join(j) => j.join_type == JoinType::Inner && j.null_equality == NullEquality::NullEqualsNothing,
+        LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e, Expr::Column(_))) && is_inner_join(&p.input),
+        _ => false,
+    }
+}
+
+/// Relations (by number) whose columns the expression reads.
+fn reads(expr: &Expr, relations: &[&LogicalPlan]) -> BTreeSet<usize> {
+    let columns = expr.column_refs();
+    (0..relations.len()).filter(|i| columns.iter().any(|c| relations[*i].schema().has_column(c))).collect()
+}
+
+fn is_equality(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }))
+}
+
+fn inner_join(left: LogicalPlan, right: LogicalPlan, condition: Option<Expr>) -> Result<Join> {
+    Ok(Join::try_new(
+        Arc::new(left),
+        Arc::new(right),
+        vec![],
+        condition,
+        JoinType::Inner,
+        JoinConstraint::On,
+        NullEquality::NullEqualsNothing,
+        false,
+    )?)
+}
+
+/// Relations joined so far and the part they became.
+struct Group {
+    members: BTreeSet<usize>,
+    part: Part,
+}
+
+impl Cutter<'_> {
+    pub(super) fn cut_region(&mut self, plan: &LogicalPlan) -> Result<Part> {
+        let mut region = Region { relations: Vec::new(), conjuncts: Vec::new() };
+        collect(plan, &mut region);
+        let Region { relations, mut conjuncts } = region;
+        let mut groups = Vec::new();
+        for (i, relation) in relations.iter().enumerate() {
+            groups.push(Group { members: BTreeSet::from([i]), part: self.cut(relation)? });
+        }
+        self.join_at_sources(&mut groups, &relations, &mut conjuncts)?;
+        let part = self.join_here(groups, &relations, conjuncts)?;
+        self.restore_columns(plan, part)
+    }
+
+    /// Joins two groups of one source whenever an equality connects them and the source takes the join.
+    fn join_at_sources(
+        &mut self,
+        groups: &mut Vec<Group>,
+        relations: &[&LogicalPlan],
+        conjuncts: &mut Vec<Expr>,
+    ) -> Result<()> {
+        let mut refused: BTreeSet<(usize, usize)> = BTreeSet::new();
+        while let Some((a, b)) = connected_pair(groups, relations, conjuncts, &refused) {
+            let members: BTreeSet<usize> = groups[a].members.union(&groups[b].members).copied().collect();
+            let inside = |e: &Expr| reads(e, relations).is_subset(&members) && !reads(e, relations).is_empty();
+            let (Part::Remote(left), Part::Remote(right)) = (&groups[a].part, &groups[b].part) else { break };
+            let emitter = self.emitter(&left.source)?;
+            // A conjunct the source does not take is applied above the join.
+            let mut taken: Vec<Expr> = Vec::new();
+            let mut joined = None;
+            let mut why = String::new();
+            for conjunct in conjuncts.iter().filter(|c| inside(c)).cloned().chain([Expr::Literal(true.into(), None)]) {
+                let last = matches!(conjunct, Expr::Literal(..));
+                let attempt: Vec<Expr> =
+                    if last { taken.clone() } else { taken.iter().cloned().chain([conjunct.clone()]).collect() };
+                let join = inner_join(left.plan.clone(), right.plan.clone(), conjunction(attempt))?;
+                match emitter.join(left.block.clone(), right.block.clone(), &join, &Scopes::default()) {
+                    Ok(block) => {
+                        joined = Some((block, join));
+                        if !last {
+                            taken.push(conjunct);
+                        }
+                    }
+                    Err(Refusal(reason)) => why = reason,
+                }
+            }
+            let source = left.source.clone();
+            match joined {
+                Some((block, join)) if taken.iter().any(is_equality) => {
+                    conjuncts.retain(|c| !taken.contains(c));
+                    let plan = LogicalPlan::Join(join);
+                    groups[a] = Group { members, part: Part::Remote(Box::new(Remote { source, block, plan })) };
+                    groups.remove(b);
+                    refused.clear();
+                }
+                _ => {
+                    let node = LogicalPlan::Join(inner_join(left.plan.clone(), right.plan.clone(), None)?);
+                    self.refuse(&source, &node, &why);
+                    refused.insert((a, b));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins what is left in the gateway: each next group is the first that a conjunct connects to what is joined already.
+    fn join_here(
+        &mut self,
+        mut groups: Vec<Group>,
+        relations: &[&LogicalPlan],
+        mut conjuncts: Vec<Expr>,
+    ) -> Result<Part> {
+        if groups.len() == 1 && conjuncts.is_empty() {
+            return Ok(groups.remove(0).part);
+        }
+        let first = groups.remove(0);
+        let mut members = first.members;
+        let mut plan = self.localise(first.part)?;
+        while !groups.is_empty() {
+            let next = groups
+                .iter()
+                .position(|g| {
+                    conjuncts.iter().any(|c| {
+                        let r = reads(c, relations);
+                        !r.is_disjoint(&g.members) && !r.is_disjoint(&members)
+                    })
+                })
+                .unwrap_or(0);
+            let group = groups.remove(next);
+            members.extend(group.members);
+            let right = self.localise(group.part)?;
+            let ready: Vec<Expr>;
+            (ready, conjuncts) = conjuncts.into_iter().partition(|c| reads(c, relations).is_subset(&members));
+            plan = LogicalPlan::Join(inner_join(plan, right, conjunction(ready))?);
+        }
+        if let Some(rest) = conjunction(conjuncts) {
+            plan = LogicalPlan::Filter(Filter::try_new(rest, Arc::new(plan))?);
+        }
+        Ok(Part::Local(plan))
+    }
+
+    /// The columns of the region in the order the plan above expects.
+    fn restore_columns(&mut self, plan: &LogicalPlan, part: Part) -> Result<Part> {
+        let columns: Vec<Expr> = plan.schema().iter().map(|(q, f)| Expr::Column(Column::from((q, f)))).collect();
+        match part {
+            Part::Local(input) => {
+                Ok(Part::Local(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(input))?)))
+            }
+            Part::Remote(remote) => {
+                let projection = Projection::try_new(columns, Arc::new(remote.plan.clone()))?;
+                let node = LogicalPlan::Projection(projection);
+                self.combine(&node, vec![Part::Remote(remote)])
+            }
+        }
+    }
+}
+
+fn connected_pair(
+    groups: &[Group],
+    relations: &[&LogicalPlan],
+    conjuncts: &[Expr],
+    refused: &BTreeSet<(usize, usize)>,
+) -> Option<(usize, usize)> {
+    for a in 0..groups.len() {
+        for b in a + 1..groups.len() {
+            let (Part::Remote(left), Part::Remote(right)) = (&groups[a].part, &groups[b].part) else { continue };
+            if left.source.id != right.source.id || refused.contains(&(a, b)) {
+                continue;
+            }
+            let both: BTreeSet<usize> = groups[a].members.union(&groups[b].members).copied().collect();
+            let connects = |e: &Expr| {
+                let r = reads(e, relations);
+                is_equality(e)
+                    && r.is_subset(&both)
+                    && !r.is_disjoint(&groups[a].members)
+                    && !r.is_disjoint(&groups[b].members)
+            };
+            if conjuncts.iter().any(connects) {
+                return Some((a, b));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,99 @@
+//! Which of DataFusion's logical rules run, and when.
+//!
+//! Before cutting, only rules run that keep a plan expressible in SQL: decorrelation, cross-join elimination, filter, limit and
+//! projection push-down, constant folding. Rules that would hide `count(DISTINCT)` from an engine or rename shared
+//! subexpressions run afterwards, on the shell only. Type coercion never runs: the binder has typed everything.
+
+use std::sync::Arc;
+
+use datafusion_common::config::ConfigOptions;
+use datafusion_expr::LogicalPlan;
+use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
+use datafusion_optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
+use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion_optimizer::eliminate_cross_join::EliminateCrossJoin;
+use datafusion_optimizer::eliminate_duplicated_expr::EliminateDuplicatedExpr;
+use datafusion_optimizer::eliminate_filter::EliminateFilter;
+use datafusion_optimizer::eliminate_group_by_constant::EliminateGroupByConstant;
+use datafusion_optimizer::eliminate_join::EliminateJoin;
+use datafusion_optimizer::eliminate_limit::EliminateLimit;
+use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
+use datafusion_optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
+use datafusion_optimizer::optimize_projections::OptimizeProjections;
+use datafusion_optimizer::optimize_unions::OptimizeUnions;
+use datafusion_optimizer::propagate_empty_relation::PropagateEmptyRelation;
+use datafusion_optimizer::push_down_filter::PushDownFilter;
+use datafusion_optimizer::push_down_limit::PushDownLimit;
+use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
+use datafusion_optimizer::rewrite_set_comparison::RewriteSetComparison;
+use datafusion_optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
+use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion_optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
+use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+
+use crate::error::Result;
+
+type Rule = Arc<dyn OptimizerRule + Send + Sync>;
+
+fn before_cutting() -> Vec<Rule> {
+    vec![
+        Arc::new(RewriteSetComparison::new()),
+        Arc::new(OptimizeUnions::new()),
+        Arc::new(SimplifyExpressions::new()),
+        Arc::new(EliminateJoin::new()),
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(EliminateDuplicatedExpr::new()),
+        Arc::new(EliminateFilter::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(EliminateLimit::new()),
+        Arc::new(PropagateEmptyRelation::new()),
+        Arc::new(EliminateOuterJoin::new()),
+        Arc::new(PushDownLimit::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(EliminateGroupByConstant::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}
+
+fn after_cutting() -> Vec<Rule> {
+    vec![
+        Arc::new(ExtractEquijoinPredicate::new()),
+        Arc::new(ReplaceDistinctWithAggregate::new()),
+        Arc::new(PushDownLimit::new()),
+        Arc::new(PushDownFilter::new()),
+        Arc::new(SingleDistinctToGroupBy::new()),
+        Arc::new(CommonSubexprEliminate::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}
+
+/// DataFusion's options as Narrows wants them everywhere: uncorrelated scalar subqueries stay in place and run once.
+pub fn options() -> ConfigOptions {
+    let mut options = ConfigOptions::default();
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    options.optimizer.filter_null_join_keys = false;
+    options
+}
+
+fn run(rules: Vec<Rule>, plan: LogicalPlan) -> Result<LogicalPlan> {
+    let config = OptimizerContext::new_with_config_options(Arc::new(options())).without_query_execution_start_time();
+    Ok(Optimizer::with_rules(rules).optimize(plan, &config, |_, _| ())?)
+}
+
+/// Makes a bound plan ready for cutting.
+pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
+    run(before_cutting(), plan)
+}
+
+/// Columns that nobody reads are dropped, down to the fragments' scans.
+pub fn prune(plan: LogicalPlan) -> Result<LogicalPlan> {
+    run(vec![Arc::new(OptimizeProjections::new())], plan)
+}
+
+/// What remains to be done for the shell, which only DataFusion will see.
+pub fn optimize_shell(plan: LogicalPlan) -> Result<LogicalPlan> {
+    run(after_cutting(), plan)
+}

@@ -1,0 +1,149 @@
+//! How many rows a plan returns, from the catalog's statistics: a first guess that picks row or bulk protocol and shows in
+//! EXPLAIN. Textbook rules (System R): independence, uniformity, containment.
+
+use datafusion_expr::utils::split_conjunction;
+use datafusion_expr::{BinaryExpr, Expr, JoinType, LogicalPlan, Operator};
+
+use crate::catalog::ColumnStats;
+use crate::pgsem::{PgFunc, SqlForm};
+use crate::source::{CatalogTable, FragmentRelation};
+
+const RANGE: f64 = 1.0 / 3.0;
+const EQUALITY: f64 = 0.005;
+const OTHER: f64 = 0.25;
+
+/// An estimate of a plan's result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    pub rows: f64,
+}
+
+/// `None` where some table below has no statistics.
+pub fn estimate(plan: &LogicalPlan) -> Option<Estimate> {
+    rows(plan).map(|rows| Estimate { rows: rows.max(1.0).round() })
+}
+
+fn rows(plan: &LogicalPlan) -> Option<f64> {
+    Some(match plan {
+        LogicalPlan::TableScan(scan) => {
+            if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
+                table.table.rows?
+            } else {
+                scan.source.downcast_ref::<FragmentRelation>()?.estimated_rows?
+            }
+        }
+        LogicalPlan::Filter(f) => {
+            let input = rows(&f.input)?;
+            input * split_conjunction(&f.predicate).into_iter().map(|e| selectivity(e, &f.input)).product::<f64>()
+        }
+        LogicalPlan::Join(j) => {
+            let (left, right) = (rows(&j.left)?, rows(&j.right)?);
+            let mut matches = left * right;
+            for (l, r) in &j.on {
+                matches /= distinct(l, &j.left).unwrap_or(left).max(distinct(r, &j.right).unwrap_or(right)).max(1.0);
+            }
+            for condition in j.filter.iter().flat_map(split_conjunction) {
+                matches *= match condition {
+                    Expr::BinaryExpr(BinaryExpr { left: l, op: Operator::Eq, right: r }) => {
+                        let d = distinct(l, plan).into_iter().chain(distinct(r, plan)).fold(1.0, f64::max);
+                        1.0 / if d > 1.0 { d } else { left.max(right).max(1.0) }
+                    }
+                    other => selectivity(other, plan),
+                };
+            }
+            match j.join_type {
+                JoinType::Inner => matches,
+                JoinType::Left => matches.max(left),
+                JoinType::Right => matches.max(right),
+                JoinType::Full => matches.max(left + right),
+                JoinType::LeftMark => left,
+                JoinType::LeftSemi | JoinType::LeftAnti => left * 0.5,
+                JoinType::RightSemi | JoinType::RightAnti => right * 0.5,
+                _ => left,
+            }
+        }
+        LogicalPlan::Aggregate(a) => {
+            if a.group_expr.is_empty() {
+                return Some(1.0);
+            }
+            let input = rows(&a.input)?;
+            let groups: f64 = a.group_expr.iter().map(|e| distinct(e, &a.input).unwrap_or(input.sqrt())).product();
+            groups.min(input)
+        }
+        LogicalPlan::Limit(l) => {
+            let input = l.input.as_ref();
+            match (l.get_fetch_type().ok()?, rows(input)) {
+                (datafusion_expr::FetchType::Literal(Some(n)), known) => known.unwrap_or(f64::MAX).min(n as f64),
+                (_, known) => known?,
+            }
+        }
+        LogicalPlan::Sort(s) => match (s.fetch, rows(&s.input)) {
+            (Some(n), known) => known.unwrap_or(f64::MAX).min(n as f64),
+            (None, known) => known?,
+        },
+        LogicalPlan::Union(u) => u.inputs.iter().map(|i| rows(i)).sum::<Option<f64>>()?,
+        LogicalPlan::Values(v) => v.values.len() as f64,
+        LogicalPlan::EmptyRelation(e) => f64::from(u8::from(e.produce_one_row)),
+        other => match other.inputs().as_slice() {
+            [input] => rows(input)?,
+            _ => return None,
+        },
+    })
+}
+
+fn selectivity(predicate: &Expr, input: &LogicalPlan) -> f64 {
+    match predicate {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
+            Operator::And => selectivity(left, input) * selectivity(right, input),
+            Operator::Or => (selectivity(left, input) + selectivity(right, input)).min(1.0),
+            Operator::Eq => distinct(left, input).or_else(|| distinct(right, input)).map_or(EQUALITY, |d| 1.0 / d),
+            Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => RANGE,
+            Operator::NotEq => 1.0 - EQUALITY,
+            _ => OTHER,
+        },
+        Expr::InList(list) if !list.negated => {
+            let each = distinct(&list.expr, input).map_or(EQUALITY, |d| 1.0 / d);
+            (each * list.list.len() as f64).min(1.0)
+        }
+        Expr::IsNull(e) => column_stats(e, input).and_then(|s| s.null_fraction).unwrap_or(0.05),
+        Expr::IsNotNull(e) => 1.0 - column_stats(e, input).and_then(|s| s.null_fraction).unwrap_or(0.05),
+        Expr::Not(e) => 1.0 - selectivity(e, input),
+        _ => OTHER,
+    }
+}
+
+fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
+    column_stats(expr, plan)?.distinct.filter(|d| *d >= 1.0)
+}
+
+/// The statistics of the column an expression is, seen through comparison keys and renaming.
+fn column_stats<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<&'p ColumnStats> {
+    match expr {
+        Expr::Alias(a) => column_stats(&a.expr, plan),
+        Expr::ScalarFunction(f) => {
+            let transparent = PgFunc::of(&f.func)?.def.sql == SqlForm::Transparent;
+            transparent.then(|| column_stats(f.args.first()?, plan)).flatten()
+        }
+        Expr::Column(column) => match plan {
+            LogicalPlan::TableScan(scan) => {
+                let table = scan.source.downcast_ref::<CatalogTable>()?;
+                Some(&table.table.columns.iter().find(|c| c.name == column.name)?.stats)
+            }
+            LogicalPlan::Projection(p) => {
+                let i = p.schema.maybe_index_of_column(column)?;
+                column_stats(p.expr.get(i)?, &p.input)
+            }
+            LogicalPlan::SubqueryAlias(a) => {
+                let i = a.schema.maybe_index_of_column(column)?;
+                let inner = Expr::Column(datafusion_common::Column::from(a.input.schema().qualified_field(i)));
+                column_stats(&inner, &a.input)
+            }
+            other => other
+                .inputs()
+                .into_iter()
+                .find(|input| input.schema().has_column(column))
+                .and_then(|input| column_stats(expr, input)),
+        },
+        _ => None,
+    }
+}
