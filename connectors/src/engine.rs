@@ -12,6 +12,18 @@ use planner::catalog::{EngineKind, SourceSchema};
 use planner::plan::SingleTable;
 use planner::{PgType, Result};
 
+/// What becomes of a column whose type Narrows does not know (`unsupported_types`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnsupportedTypes {
+    /// It is left out, and an error that names it says why.
+    #[default]
+    Error,
+    /// Its text form.
+    Text,
+    /// NULL in every row.
+    Null,
+}
+
 /// One configured engine instance.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {

@@ -2,4 +2,5 @@
 
 pub mod connector;
 pub mod engine;
+pub mod mysql;
 pub mod site;

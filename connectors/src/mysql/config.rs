@@ -1,0 +1,99 @@
+//! Where the server is and how a connection to it is set up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cost_model::SourceId;
+use mysql_async::{Conn, OptsBuilder, SslOpts};
+use planner::Result;
+use planner::error::Error;
+use secrecy::{ExposeSecret, SecretString};
+
+/// libpq's `sslmode`, as far as MySQL knows the difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    Disable,
+    /// Encrypt if the server can.
+    Prefer,
+    /// Encrypt; any certificate will do.
+    Require,
+    /// Encrypt and check who signed the certificate.
+    VerifyCa,
+    /// And whom it names.
+    VerifyFull,
+}
+
+#[derive(Clone, Debug)]
+pub struct MySqlConfig {
+    pub source: SourceId,
+    pub host: String,
+    pub port: u16,
+    /// The main schema.
+    pub database: String,
+    pub user: String,
+    pub password: Option<SecretString>,
+    pub tls: Tls,
+    /// Certificates (PEM) of the authorities to trust.
+    pub root_certificates: Option<PathBuf>,
+    pub connect_timeout: Duration,
+    /// Schemas to show; all but the server's own if `None`.
+    pub schemas: Option<Vec<String>>,
+    pub unsupported: crate::engine::UnsupportedTypes,
+}
+
+/// What escaping, dates and arithmetic depend on.
+const PINS: [&str; 4] = [
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+    "SET SESSION time_zone = '+00:00'",
+    "SET NAMES utf8mb4",
+    "SET SESSION TRANSACTION READ ONLY",
+];
+
+impl MySqlConfig {
+    fn options(&self, tls: bool) -> OptsBuilder {
+        let ssl = SslOpts::default()
+            .with_danger_accept_invalid_certs(matches!(self.tls, Tls::Prefer | Tls::Require))
+            .with_danger_skip_domain_validation(self.tls != Tls::VerifyFull)
+            .with_root_certs(self.root_certificates.iter().cloned().map(Into::into).collect());
+        OptsBuilder::default()
+            .ip_or_hostname(self.host.clone())
+            .tcp_port(self.port)
+            .user(Some(self.user.clone()))
+            .pass(self.password.as_ref().map(|p| p.expose_secret().to_string()))
+            .db_name(Some(self.database.clone()))
+            // A Unix socket would bypass whatever shapes or protects the network path.
+            .prefer_socket(false)
+            .tcp_nodelay(true)
+            .max_allowed_packet(Some(64 << 20))
+            .wait_timeout(Some(28_800))
+            .stmt_cache_size(0)
+            .ssl_opts(tls.then_some(ssl))
+            .setup(PINS.to_vec())
+    }
+
+    /// A pinned connection.
+    pub(super) async fn connect(&self) -> Result<Conn> {
+        let first = self.try_connect(self.tls != Tls::Disable).await;
+        match first {
+            Err(e) if self.tls == Tls::Prefer && is_without_tls(&e) => {
+                self.try_connect(false).await.map_err(|e| self.error(e))
+            }
+            other => other.map_err(|e| self.error(e)),
+        }
+    }
+
+    async fn try_connect(&self, tls: bool) -> Result<Conn, mysql_async::Error> {
+        let connecting = Conn::new(self.options(tls));
+        tokio::time::timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| {
+            Err(mysql_async::IoError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
+        })
+    }
+
+    pub(super) fn error(&self, error: mysql_async::Error) -> Error {
+        super::error::from_mysql(&self.source, error)
+    }
+}
+
+fn is_without_tls(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer))
+}

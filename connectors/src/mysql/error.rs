@@ -1,0 +1,32 @@
+//! The server's errors as ours, naming the source.
+
+use cost_model::SourceId;
+use mysql_async::Error as MySqlError;
+use planner::error::{Error, Retry, SqlState, state};
+
+pub fn from_mysql(source: &SourceId, error: MySqlError) -> Error {
+    let named = |sqlstate: SqlState, message: String| {
+        Error::new(sqlstate, format!("source \"{source}\": {message}")).with_source_id(source.clone())
+    };
+    match error {
+        MySqlError::Server(server) => {
+            let message = server.message.clone();
+            match server.code {
+                1045 | 1044 | 1698 => named(state::INVALID_PASSWORD, message)
+                    .with_hint("Check user and password of this source in the configuration."),
+                1049 => named(state::CANNOT_CONNECT, message),
+                1040 | 1203 | 1226 => named(state::TOO_MANY_CONNECTIONS, message).with_retry(Retry::Query),
+                1146 | 1054 | 1051 => named(state::FDW_TABLE_NOT_FOUND, message)
+                    .with_hint("The table has changed at the source; refresh the catalog."),
+                1317 => named(state::QUERY_CANCELED, "canceling statement due to user request".into()),
+                1969 | 3024 => named(state::QUERY_CANCELED, "canceling statement due to statement timeout".into()),
+                1142 | 1143 => named(state::INSUFFICIENT_PRIVILEGE, message),
+                1264 | 1690 => named(state::NUMERIC_VALUE_OUT_OF_RANGE, message),
+                1064 => named(state::FDW_ERROR, message),
+                _ => named(state::FDW_ERROR, format!("{message} (error {})", server.code)),
+            }
+        }
+        MySqlError::Io(io) => named(state::CONNECTION_FAILURE, io.to_string()).with_retry(Retry::Query).with_cause(io),
+        other => named(state::CONNECTION_FAILURE, other.to_string()).with_retry(Retry::Query).with_cause(other),
+    }
+}
