@@ -3,5 +3,8 @@
 //! Everything listens on loopback, on a free port, in a temporary directory, and stops with the process that started it, also
 //! when that one is killed.
 
+pub mod cases;
+pub mod gateway;
+pub mod oracle;
 pub mod servers;
 pub mod tpch;

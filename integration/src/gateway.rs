@@ -1,0 +1,192 @@
+//! A running `narrows gateway` and clients of it.
+
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+use crate::servers::{TestMariaDb, TestPostgres, free_port};
+
+/// A configuration in the making: listeners and data folder are the harness's.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayConfig {
+    gateway: String,
+    rest: String,
+}
+
+impl GatewayConfig {
+    /// One more line of `[gateway]`.
+    #[must_use]
+    pub fn setting(mut self, line: &str) -> Self {
+        let _ = writeln!(self.gateway, "{line}");
+        self
+    }
+
+    /// Any other tables, as TOML.
+    #[must_use]
+    pub fn section(mut self, toml: &str) -> Self {
+        let _ = writeln!(self.rest, "{toml}\n");
+        self
+    }
+
+    #[must_use]
+    pub fn site(self, name: &str) -> Self {
+        self.section(&format!("[[site]]\nname = \"{name}\""))
+    }
+
+    #[must_use]
+    pub fn postgres(self, name: &str, site: &str, server: &TestPostgres) -> Self {
+        self.section(&format!(
+            "[[source]]\nname = \"{name}\"\nsite = \"{site}\"\nengine = \"postgres\"\nhost = \"127.0.0.1\"\nport = {}\n\
+             database = \"postgres\"\nuser = \"postgres\"\nsslmode = \"disable\"",
+            server.port
+        ))
+    }
+
+    #[must_use]
+    pub fn mariadb(self, name: &str, site: &str, server: &TestMariaDb) -> Self {
+        self.section(&format!(
+            "[[source]]\nname = \"{name}\"\nsite = \"{site}\"\nengine = \"mysql\"\nhost = \"127.0.0.1\"\nport = {}\n\
+             database = \"test\"\nuser = \"narrows\"\npassword = \"narrows\"\nsslmode = \"disable\"",
+            server.port
+        ))
+    }
+
+    #[must_use]
+    pub fn files(self, name: &str, site: &str, folder: &Path) -> Self {
+        self.section(&format!(
+            "[[source]]\nname = \"{name}\"\nsite = \"{site}\"\nengine = \"files\"\npath = \"{}\"",
+            folder.display()
+        ))
+    }
+
+    /// A table under another name.
+    #[must_use]
+    pub fn table(self, schema: &str, name: &str, source: &str, remote: &str) -> Self {
+        self.section(&format!(
+            "[[table]]\nschema = \"{schema}\"\nname = \"{name}\"\nsource = \"{source}\"\nremote = \"{remote}\""
+        ))
+    }
+}
+
+/// The process; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct TestGateway {
+    child: Child,
+    dir: tempfile::TempDir,
+    pub port: u16,
+    pub http_port: u16,
+}
+
+/// `narrows` in the target directory this program was built into.
+pub fn narrows_program() -> io::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    own.ancestors()
+        .skip(1)
+        .take(3)
+        .map(|dir| dir.join("narrows"))
+        .find(|p| p.is_file())
+        .ok_or_else(|| io::Error::other("the program narrows is not built: cargo build --workspace"))
+}
+
+impl TestGateway {
+    pub fn start(config: &GatewayConfig) -> io::Result<Self> {
+        Self::start_program(&narrows_program()?, config)
+    }
+
+    pub fn start_program(program: &Path, config: &GatewayConfig) -> io::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let (port, http_port) = (free_port()?, free_port()?);
+        let file = dir.path().join("narrows.toml");
+        std::fs::write(
+            &file,
+            format!(
+                "config_version = 1\n\n[gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http_port}\"\n\
+                 data_dir = \"{}\"\n{}\n{}",
+                dir.path().join("data").display(),
+                config.gateway,
+                config.rest
+            ),
+        )?;
+        let log = std::fs::File::create(dir.path().join("gateway.log"))?;
+        let child = Command::new(program)
+            .args(["gateway", "--config"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut gateway = Self { child, dir, port, http_port };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if gateway.child.try_wait()?.is_some() || Instant::now() > deadline {
+                return Err(io::Error::other(format!("the gateway did not start: {}", gateway.log())));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(gateway)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("gateway.log")).unwrap_or_default()
+    }
+
+    pub fn url(&self) -> String {
+        format!("host=127.0.0.1 port={} user=tester dbname=narrows", self.port)
+    }
+
+    /// psql, connected to this gateway, unaligned output.
+    pub fn psql(&self) -> Command {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "tester", "-p"]);
+        psql.arg(self.port.to_string()).arg("narrows");
+        psql
+    }
+}
+
+impl Drop for TestGateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client of a PostgreSQL-speaking server; its connection runs in the background.
+pub async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// The answer to a statement as text: rows, or the SQLSTATE and message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Rows(Vec<Vec<Option<String>>>),
+    Error { sqlstate: String, message: String },
+}
+
+/// Runs statements by the simple protocol, as psql does; the rows are those of all of them.
+pub async fn ask(client: &Client, sql: &str) -> Answer {
+    match client.simple_query(sql).await {
+        Ok(messages) => {
+            let rows = messages.into_iter().filter_map(|m| match m {
+                SimpleQueryMessage::Row(row) => {
+                    Some((0..row.len()).map(|i| row.get(i).map(str::to_string)).collect())
+                }
+                _ => None,
+            });
+            Answer::Rows(rows.collect())
+        }
+        Err(error) => match error.as_db_error() {
+            Some(db) => Answer::Error { sqlstate: db.code().code().to_string(), message: db.message().to_string() },
+            None => Answer::Error { sqlstate: "08006".into(), message: error.to_string() },
+        },
+    }
+}

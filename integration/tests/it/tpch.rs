@@ -1,0 +1,57 @@
+//! All 22 TPC-H queries, tables spread over three engines in four ways, under every push-down, against one PostgreSQL.
+
+use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
+use integration::oracle::difference;
+use integration::tpch::{TABLES, query};
+
+use crate::shared::shared;
+
+/// Which source holds nation, region, part, supplier, partsupp, customer, orders, lineitem.
+const PLACEMENTS: [(&str, [&str; 8]); 5] = [
+    ("all_postgres", ["pg"; 8]),
+    ("all_files", ["files"; 8]),
+    ("apart", ["pg", "pg", "my", "my", "my", "pg", "pg", "my"]),
+    ("mixed", ["files", "files", "my", "pg", "files", "my", "pg", "files"]),
+    ("facts_here", ["my", "my", "pg", "files", "pg", "files", "my", "pg"]),
+];
+
+#[test]
+fn all_queries_agree_with_the_oracle() {
+    let shared = shared();
+    let mut config = GatewayConfig::default()
+        .site("eu")
+        .site("us")
+        .site("ap")
+        .postgres("pg", "eu", &shared.postgres)
+        .mariadb("my", "us", &shared.mariadb)
+        .files("files", "ap", shared.files.path());
+    for (schema, sources) in PLACEMENTS {
+        for (table, source) in TABLES.iter().zip(sources) {
+            config = config.table(schema, table, source, table);
+        }
+    }
+    let gateway = TestGateway::start(&config).unwrap();
+    let mut wrong = Vec::new();
+    shared.runtime.block_on(async {
+        let oracle = connect(&shared.postgres.url()).await.unwrap();
+        let client = connect(&gateway.url()).await.unwrap();
+        for number in 1..=22 {
+            let sql = query(number).unwrap();
+            let Answer::Rows(expected) = ask(&oracle, &sql).await else { panic!("the oracle refused query {number}") };
+            for (schema, _) in PLACEMENTS {
+                for pushdown in ["full", "filter", "off"] {
+                    let session = format!("set search_path = {schema}; set narrows.pushdown = {pushdown}");
+                    assert_eq!(ask(&client, &session).await, Answer::Rows(vec![]));
+                    let where_ = format!("query {number}, {schema}, pushdown {pushdown}");
+                    match ask(&client, &sql).await {
+                        Answer::Rows(rows) => {
+                            wrong.extend(difference(&expected, &rows, false, &[]).map(|d| format!("{where_}: {d}")));
+                        }
+                        Answer::Error { sqlstate, message } => wrong.push(format!("{where_}: {sqlstate} {message}")),
+                    }
+                }
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), 22 * PLACEMENTS.len() * 3, wrong.join("\n"));
+}
