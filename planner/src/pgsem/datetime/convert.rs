@@ -42,7 +42,7 @@ pub fn date_to_timestamptz(days: i32, zone: TimeZone) -> Result<i64> {
     if days >= END_OF_TIMESTAMP_DAYS {
         return Err(date_out_of_range_for_timestamp());
     }
-    let offset = zone::offset_of_local(zone, i64::from(days) * SECONDS_PER_DAY).seconds;
+    let offset = zone::offset_of_local(zone, i64::from(days) * SECONDS_PER_DAY);
     let utc = i128::from(days) * i128::from(MICROS_PER_DAY) - i128::from(offset) * i128::from(MICROS_PER_SECOND);
     checked_timestamp(utc)
         .map_err(|e| if e.sqlstate() == state::DATETIME_FIELD_OVERFLOW { date_out_of_range_for_timestamp() } else { e })

@@ -234,7 +234,7 @@ impl Field {
         if !is_finite_timestamp(micros) {
             return Ok(self.of_infinity(micros < 0));
         }
-        let offset = || i64::from(zone::offset_at(zone, micros.div_euclid(1_000_000)).seconds);
+        let offset = || i64::from(zone::offset_at(zone, micros.div_euclid(1_000_000)));
         match self.unit {
             Unit::TimeZone => Ok(Part::Integer(offset())),
             Unit::TimeZoneHour => Ok(Part::Integer(offset() / 3600)),

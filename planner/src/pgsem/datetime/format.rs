@@ -51,13 +51,13 @@ pub fn format_timestamptz(micros: i64, zone: TimeZone, out: &mut String) {
     if push_infinity(micros, out) {
         return;
     }
-    let (local, offset) = zone::to_local(zone, micros);
+    let (local, east) = zone::to_local(zone, micros);
     let days = local.div_euclid(i128::from(calendar::MICROS_PER_DAY)) as i32;
     let date = calendar::civil(days);
     push_date(date, out);
     out.push(' ');
     format_time(local.rem_euclid(i128::from(calendar::MICROS_PER_DAY)) as i64, out);
-    push_offset(offset.seconds, out);
+    push_offset(east, out);
     push_era(date, out);
 }
 

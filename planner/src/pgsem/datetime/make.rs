@@ -24,7 +24,7 @@ fn overflow(message: String) -> Error {
 /// Julian day of a date whose year is negative before Christ; `shown` is the year as messages show it.
 fn julian(year: i32, month: i32, day: i32, shown: impl Fn(i32) -> i32) -> Result<i32> {
     // No year zero: -1 is 1 BC.
-    let astronomical = if year < 0 { year + 1 } else { year };
+    let astronomical = if year < 0 && year != i32::MIN { year + 1 } else { year };
     let date = || format!("{}-{month:02}-{day:02}", shown(astronomical));
     let valid = year != 0 && year != i32::MIN && (1..=12).contains(&month) && day >= 1;
     if !valid || day > days_in_month(astronomical, month) {
@@ -134,7 +134,7 @@ fn sane_zone_offset(text: &str, local: i64) -> Result<i32> {
         ZoneName::Abbreviation(Abbreviation::Dynamic { name, zone }) => {
             zone_name::dynamic_offset_of_local(name, zone, seconds)
         }
-        ZoneName::Full(zone) => zone::offset_of_local(zone, seconds).seconds,
+        ZoneName::Full(zone) => zone::offset_of_local(zone, seconds),
     })
 }
 

@@ -15,8 +15,12 @@ mod format;
 pub mod interval_arithmetic;
 mod keywords;
 mod make;
+#[cfg(test)]
+mod oracle_tests;
 mod overlaps;
 mod parse;
+#[cfg(test)]
+mod round_trip_tests;
 mod series;
 mod session;
 mod span;

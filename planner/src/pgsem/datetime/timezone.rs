@@ -26,7 +26,7 @@ fn timestamp_in_zone(name: &str, micros: i64) -> Result<i64> {
         ZoneName::Abbreviation(Abbreviation::Dynamic { name, zone }) => {
             zone_name::dynamic_offset_of_local(name, zone, local)
         }
-        ZoneName::Full(zone) => zone::offset_of_local(zone, local).seconds,
+        ZoneName::Full(zone) => zone::offset_of_local(zone, local),
     };
     shifted(micros, -i64::from(east))
 }
@@ -40,7 +40,7 @@ fn timestamptz_in_zone(name: &str, micros: i64) -> Result<i64> {
     let east = match zone_name::any_name(name)? {
         ZoneName::Abbreviation(Abbreviation::Fixed { east, .. }) => east,
         ZoneName::Abbreviation(Abbreviation::Dynamic { name, zone }) => zone_name::dynamic_offset_at(name, zone, utc),
-        ZoneName::Full(zone) => zone::offset_at(zone, utc).seconds,
+        ZoneName::Full(zone) => zone::offset_at(zone, utc),
     };
     shifted(micros, east.into())
 }

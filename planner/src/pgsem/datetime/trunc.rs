@@ -111,7 +111,7 @@ fn trunc_timestamptz(text: &str, micros: i64, zone: TimeZone) -> Result<i64> {
     let utc = if unit == Unit::Week || rank(unit).is_some_and(|r| r >= 4) {
         zone::to_utc(zone, local)
     } else {
-        local - i128::from(zone::offset_at(zone, micros.div_euclid(1_000_000)).seconds) * 1_000_000
+        local - i128::from(zone::offset_at(zone, micros.div_euclid(1_000_000))) * 1_000_000
     };
     checked_timestamp(utc)
 }

@@ -333,7 +333,7 @@ impl State {
         };
         let seconds = local.div_euclid(1_000_000) as i64;
         self.decoded.west = -match spec {
-            ZoneSpec::Full(zone) => zone::offset_of_local(zone, seconds).seconds,
+            ZoneSpec::Full(zone) => zone::offset_of_local(zone, seconds),
             ZoneSpec::Dynamic { name, zone } => zone_name::dynamic_offset_of_local(name, zone, seconds),
         };
         Ok(())

@@ -95,8 +95,8 @@ impl From<&QueryContext> for Input {
 impl Input {
     /// The session's clock at the start of the transaction, and its offset west of UTC.
     fn now(&self) -> (Tm, i32) {
-        let (local, offset) = zone::to_local(self.zone, self.now_micros);
-        (timestamp_to_tm(i64::try_from(local).unwrap_or(self.now_micros)), -offset.seconds)
+        let (local, east) = zone::to_local(self.zone, self.now_micros);
+        (timestamp_to_tm(i64::try_from(local).unwrap_or(self.now_micros)), -east)
     }
 }
 

@@ -38,7 +38,7 @@ fn shown_timestamp(tm: &Tm) -> Shown {
 fn shown_timestamptz(micros: i64, zone: TimeZone) -> Result<Shown> {
     let utc = micros.div_euclid(MICROS_PER_SECOND);
     Ok(Shown {
-        offset: zone::offset_at(zone, utc).seconds,
+        offset: zone::offset_at(zone, utc),
         zone: Some(zone::abbreviation_at(zone, utc)),
         ..shown_timestamp(&timestamp_to_tm(local_micros(micros, zone)?))
     })
