@@ -18,6 +18,7 @@ pub mod bytea;
 pub mod cast;
 pub mod codec;
 pub mod compare;
+pub mod conditional;
 mod date_key;
 pub mod datetime;
 pub mod errors;

@@ -1,0 +1,175 @@
+//! Order of evaluation where it shows.
+//!
+//! `x <> 0 AND 1 / x > 1` is no error in PostgreSQL for the rows where `x` is 0: it evaluates from left to right and stops as
+//! soon as the answer is known. DataFusion evaluates both sides on all rows. So a call that may fail is wrapped, on the right
+//! of a condition, in `CASE guard WHEN TRUE THEN call END`: where the guard decides the answer alone, the call is NULL and NULL
+//! changes nothing. The form with an operand is used because the optimiser rewrites `CASE WHEN` over booleans into AND and OR.
+
+use std::collections::BTreeSet;
+
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{Column, ScalarValue};
+use datafusion_expr::utils::{conjunction, disjunction, split_binary};
+use datafusion_expr::{Case, Expr, Operator, lit};
+
+use crate::error::Result;
+use crate::pgsem::{PgFunc, SqlForm};
+
+/// Guards that may fail themselves are repeated inside the guards of what follows them, so there must be few.
+const MAX_FAILING_GUARDS: usize = 3;
+
+/// Whether some row may make it raise an error that a guard would prevent.
+pub(super) fn may_fail(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(fails(e))).unwrap_or(true)
+}
+
+fn fails(expr: &Expr) -> bool {
+    let Expr::ScalarFunction(call) = expr else { return false };
+    let Some(func) = PgFunc::of(&call.func) else { return false };
+    if !func.def.can_fail {
+        return false;
+    }
+    let constant = |i: usize| matches!(call.args.get(i), Some(Expr::Literal(..)));
+    match func.def.sql {
+        // They fail by overflow only, which nobody guards against.
+        SqlForm::Infix("+" | "-" | "*") | SqlForm::Prefix(_) => false,
+        SqlForm::Infix("/" | "%") => !call.args.get(1).is_some_and(is_nonzero),
+        // Whether the pattern is well-formed does not depend on the row.
+        SqlForm::Infix(op) if op.contains('~') => !constant(1),
+        SqlForm::Special("extract") | SqlForm::Call("date_trunc" | "date_part" | "extract") => !constant(0),
+        SqlForm::Call("substring" | "substr" | "left" | "right") => !(1..call.args.len()).all(constant),
+        _ => true,
+    }
+}
+
+/// A divisor nothing can be divided by wrongly (`-1` overflows).
+fn is_nonzero(expr: &Expr) -> bool {
+    let Expr::Literal(value, _) = expr else { return false };
+    match value {
+        ScalarValue::Int16(Some(v)) => *v != 0,
+        ScalarValue::Int32(Some(v)) => *v != 0,
+        ScalarValue::Int64(Some(v)) => *v != 0,
+        ScalarValue::Float32(Some(v)) => *v != 0.0,
+        ScalarValue::Float64(Some(v)) => *v != 0.0,
+        ScalarValue::Decimal128(Some(v), ..) => *v != 0,
+        ScalarValue::Decimal256(Some(v), ..) => *v != arrow::datatypes::i256::ZERO,
+        _ => false,
+    }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|e| {
+        Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)))
+    })
+    .unwrap_or(true)
+}
+
+/// What may stand in a guard: it is evaluated once more.
+fn is_guard(expr: &Expr) -> bool {
+    !has_subquery(expr) && !expr.is_volatile() && !matches!(expr, Expr::Literal(..))
+}
+
+/// `right` of `left AND right` (or OR), such that its errors do not show where `left` decides alone.
+pub(super) fn after(left: &Expr, right: Expr, and: bool) -> Result<Expr> {
+    if !may_fail(&right) {
+        return Ok(right);
+    }
+    let parts = split(left, and);
+    let guards: Vec<Expr> = choose(parts.into_iter().filter(|e| is_guard(e)));
+    let guard = if and { conjunction(guards) } else { disjunction(guards) };
+    match guard {
+        // AND: evaluated unless the left side is false. OR: unless it is true.
+        Some(guard) => wrap(right, &guard, !and),
+        None => Ok(right),
+    }
+}
+
+/// Conditions that must all be true for a row to count: each call that may fail is evaluated only where the conditions before
+/// it are true, as far as they read no other relations than the call does. So a condition still belongs to its relations only.
+pub(super) fn conditions(all: Vec<Expr>) -> Result<Vec<Expr>> {
+    let mut before: Vec<Expr> = Vec::with_capacity(all.len());
+    for condition in all {
+        let guarded = if may_fail(&condition) { after_conditions(&before, condition)? } else { condition };
+        before.push(guarded);
+    }
+    Ok(before)
+}
+
+fn after_conditions(before: &[Expr], condition: Expr) -> Result<Expr> {
+    Ok(condition
+        .transform_down(|e| {
+            if !fails(&e) {
+                return Ok(Transformed::no(e));
+            }
+            let reads = relations(&e);
+            let near = before.iter().filter(|g| is_guard(g) && relations(g).is_subset(&reads)).cloned();
+            Ok(match conjunction(choose(near)) {
+                Some(guard) => Transformed::new(only_where_true(e, guard), true, TreeNodeRecursion::Jump),
+                None => Transformed::no(e),
+            })
+        })?
+        .data)
+}
+
+/// All guards that cannot fail, and the first few that can.
+fn choose(guards: impl Iterator<Item = Expr>) -> Vec<Expr> {
+    let mut failing = 0;
+    guards
+        .filter(|g| {
+            failing += usize::from(may_fail(g));
+            !may_fail(g) || failing <= MAX_FAILING_GUARDS
+        })
+        .collect()
+}
+
+fn split(expr: &Expr, and: bool) -> Vec<Expr> {
+    let op = if and { Operator::And } else { Operator::Or };
+    split_binary(expr, op).into_iter().cloned().collect()
+}
+
+/// Where the guard has the value `skip`, failing calls are NULL instead.
+fn wrap(expr: Expr, guard: &Expr, skip: bool) -> Result<Expr> {
+    Ok(expr
+        .transform_down(|e| {
+            if !fails(&e) {
+                return Ok(Transformed::no(e));
+            }
+            let case = Case {
+                expr: Some(Box::new(guard.clone())),
+                when_then_expr: vec![(Box::new(lit(skip)), Box::new(null_like(&e)))],
+                else_expr: Some(Box::new(e)),
+            };
+            Ok(Transformed::new(Expr::Case(case), true, TreeNodeRecursion::Jump))
+        })?
+        .data)
+}
+
+fn only_where_true(call: Expr, guard: Expr) -> Expr {
+    Expr::Case(Case {
+        expr: Some(Box::new(guard)),
+        when_then_expr: vec![(Box::new(lit(true)), Box::new(call))],
+        else_expr: None,
+    })
+}
+
+fn null_like(call: &Expr) -> Expr {
+    let repr = match call {
+        Expr::ScalarFunction(f) => PgFunc::of(&f.func).map(|f| f.repr.clone()),
+        _ => None,
+    };
+    let null = repr.and_then(|r| ScalarValue::try_from(&r).ok()).unwrap_or(ScalarValue::Null);
+    Expr::Literal(null, None)
+}
+
+/// The relations an expression reads; columns of none count as one.
+fn relations(expr: &Expr) -> BTreeSet<String> {
+    let name = |c: &Column| c.relation.as_ref().map(ToString::to_string).unwrap_or_default();
+    expr.column_refs().into_iter().map(name).collect()
+}
+
+/// A boolean CASE with branches that may fail, in the form the optimiser leaves alone.
+pub(super) fn keep_case(case: Case) -> Case {
+    let branches_fail = case.when_then_expr.iter().any(|(when, then)| may_fail(when) || may_fail(then))
+        || case.else_expr.as_deref().is_some_and(may_fail);
+    if case.expr.is_none() && branches_fail { Case { expr: Some(Box::new(lit(true))), ..case } } else { case }
+}

@@ -1,0 +1,279 @@
+//! Functions about the session and the system catalogs, and names of catalog objects as values.
+//!
+//! Clients such as psql ask for definitions and comments of objects Narrows does not have: those answers are NULL.
+
+use arrow::array::ArrayRef;
+use datafusion_common::ScalarValue;
+use datafusion_expr::Expr;
+use datafusion_expr::expr::InList;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use super::super::Binder;
+use super::function::{holds_aggregate, holds_window};
+use super::literal::{boolean, text};
+use super::types::pg_type;
+use crate::error::{Error, Result, state};
+use crate::pgsem::Typed;
+use crate::pgsem::func::{FuncDef, SqlForm};
+use crate::pgsem::kernel::{Call, I32, I64, Text};
+use crate::pgsem::resolve::Choice;
+use crate::pgtype::{PgType, oid, type_info};
+
+/// What `server_version` says: clients choose their catalog queries by it.
+const SERVER_VERSION: &str = "15.0";
+const SERVER_VERSION_NUM: &str = "150000";
+
+fn name(value: &str) -> Typed {
+    Typed::literal(ScalarValue::Utf8View(Some(value.to_string())), PgType::NAME)
+}
+
+fn null_text() -> Typed {
+    Typed::null(PgType::TEXT)
+}
+
+impl Binder<'_> {
+    /// `current_user` and its kin, which need no parentheses.
+    pub(super) fn session_value(&mut self, function: &str) -> Result<Option<Typed>> {
+        Ok(Some(match function {
+            "current_user" | "session_user" | "user" | "current_role" => name(&self.ctx.principal),
+            "current_catalog" => name(&self.ctx.database),
+            "current_schema" => self.current_schema(),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn visible_schemas(&self) -> Vec<&str> {
+        let exists = |s: &&String| self.catalog.schemas.contains_key(*s);
+        self.ctx.search_path.iter().filter(exists).map(String::as_str).collect()
+    }
+
+    fn current_schema(&self) -> Typed {
+        self.visible_schemas().first().map_or_else(|| Typed::null(PgType::NAME), |s| name(s))
+    }
+
+    /// Functions whose arguments have types Narrows does not know.
+    pub(super) fn unlisted_function(&mut self, function: &str, args: &[Typed]) -> Result<Option<Typed>> {
+        Ok(match (function, args.len()) {
+            ("pg_get_expr", 2 | 3) | ("shobj_description", 2) => Some(null_text()),
+            ("pg_statistics_obj_is_visible", 1) => Some(boolean(true)),
+            ("pg_relation_is_publishable", 1) => Some(boolean(false)),
+            _ => None,
+        })
+    }
+
+    /// A call whose answer binding knows.
+    pub(super) fn system_function(&mut self, choice: &Choice, args: &[Typed]) -> Result<Option<Typed>> {
+        let function = choice.name;
+        Ok(Some(match function {
+            "pg_typeof" => pg_typeof(args),
+            "version" => {
+                let version = env!("CARGO_PKG_VERSION");
+                text(&format!("PostgreSQL {SERVER_VERSION} (Narrows {version})"))
+            }
+            "current_database" => name(&self.ctx.database),
+            "current_user" | "session_user" => name(&self.ctx.principal),
+            "current_schema" => self.current_schema(),
+            "current_schemas" => self.current_schemas(args)?,
+            "current_setting" => self.current_setting(args)?,
+            "pg_client_encoding" => name("UTF8"),
+            "pg_encoding_to_char" => name("UTF8"),
+            "pg_is_in_recovery" | "pg_is_other_temp_schema" => boolean(false),
+            "pg_my_temp_schema" => Typed::literal(ScalarValue::Int64(Some(0)), PgType::OID),
+            "pg_get_userbyid" => name(&self.ctx.principal),
+            "pg_table_is_visible" => self.table_is_visible(args),
+            f if f.starts_with("has_") && f.ends_with("_privilege") || f == "pg_has_role" => boolean(true),
+            f if f.starts_with("pg_") && f.ends_with("_is_visible") => boolean(true),
+            "obj_description"
+            | "col_description"
+            | "pg_get_constraintdef"
+            | "pg_get_indexdef"
+            | "pg_get_viewdef"
+            | "pg_get_ruledef"
+            | "pg_get_triggerdef"
+            | "pg_get_partkeydef"
+            | "pg_get_partition_constraintdef"
+            | "pg_get_functiondef"
+            | "pg_get_function_arguments"
+            | "pg_get_function_result"
+            | "pg_get_function_identity_arguments"
+            | "pg_get_function_sqlbody"
+            | "pg_get_serial_sequence"
+            | "pg_get_statisticsobjdef"
+            | "pg_get_statisticsobjdef_columns" => null_text(),
+            "pg_table_size" | "pg_relation_size" | "pg_total_relation_size" | "pg_database_size" => {
+                Typed::null(PgType::INT8)
+            }
+            "format_type" => {
+                let args = self.coerce_arguments(choice, args.to_vec())?;
+                super::fold::fold(FORMAT_TYPE.apply(args, PgType::TEXT))
+            }
+            "to_regclass" | "to_regtype" | "to_regnamespace" => {
+                let Some(ScalarValue::Utf8View(Some(literal))) = args.first().and_then(Typed::as_literal) else {
+                    return Err(Error::unsupported(format!("{function} of an expression")));
+                };
+                self.object_literal(literal, choice.ret).unwrap_or_else(|_| Typed::null(choice.ret))
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    fn current_schemas(&mut self, args: &[Typed]) -> Result<Typed> {
+        let implicit = match args.first().and_then(Typed::as_literal) {
+            Some(ScalarValue::Boolean(Some(implicit))) => *implicit,
+            _ => return Err(Error::unsupported("current_schemas of an expression")),
+        };
+        let mut names: Vec<Typed> = self.visible_schemas().into_iter().map(name).collect();
+        if implicit {
+            names.insert(0, name("pg_catalog"));
+        }
+        Ok(super::fold::fold(crate::pgsem::array::array_construct(PgType::NAME, names)?))
+    }
+
+    fn current_setting(&mut self, args: &[Typed]) -> Result<Typed> {
+        let Some(ScalarValue::Utf8View(Some(setting))) = args.first().and_then(Typed::as_literal) else {
+            return Err(Error::unsupported("current_setting of an expression"));
+        };
+        let known = match setting.to_lowercase().as_str() {
+            "server_version" => SERVER_VERSION.to_string(),
+            "server_version_num" => SERVER_VERSION_NUM.to_string(),
+            "server_encoding" | "client_encoding" => "UTF8".to_string(),
+            "standard_conforming_strings" | "integer_datetimes" | "transaction_read_only" => "on".to_string(),
+            "search_path" => self.ctx.search_path.join(", "),
+            "max_index_keys" => "32".to_string(),
+            _ => return Err(Error::unsupported(format!("current_setting('{setting}')"))),
+        };
+        Ok(text(&known))
+    }
+
+    /// Tables outside the search path are hidden; whatever else has an OID is not.
+    fn table_is_visible(&self, args: &[Typed]) -> Typed {
+        let shown = |schema: &String| self.ctx.search_path.contains(schema) || schema == "pg_catalog";
+        let hidden = self.catalog.schemas.iter().filter(|(schema, _)| !shown(schema)).flat_map(|(_, t)| t.values());
+        let list: Vec<Expr> = hidden.map(|t| Expr::Literal(ScalarValue::Int64(Some(i64::from(t.oid))), None)).collect();
+        match args.first() {
+            Some(arg) if !list.is_empty() && arg.repr == arrow::datatypes::DataType::Int64 => {
+                let test = Expr::InList(InList::new(Box::new(arg.expr.clone()), list, true));
+                Typed::new(test, PgType::BOOL)
+            }
+            _ => boolean(true),
+        }
+    }
+
+    /// `'name'::regclass`, `::regtype`, `::regnamespace`: the OID of what is called so.
+    pub(super) fn object_literal(&mut self, literal: &str, ty: PgType) -> Result<Typed> {
+        let found = match literal.trim().parse::<u32>() {
+            Ok(number) => number,
+            Err(_) => match ty.oid {
+                oid::REGCLASS => self.relation_oid(literal)?,
+                oid::REGTYPE => type_oid(literal)?,
+                oid::REGNAMESPACE => schema_oid(literal)?,
+                _ => return Err(Error::unsupported(format!("a name as {ty}"))),
+            },
+        };
+        Ok(Typed::literal(ScalarValue::Int64(Some(i64::from(found))), ty))
+    }
+
+    fn relation_oid(&self, literal: &str) -> Result<u32> {
+        let missing = || Error::new(state::UNDEFINED_TABLE, format!("relation \"{literal}\" does not exist"));
+        let parts = identifiers(literal)?;
+        let (schema, table) = match parts.as_slice() {
+            [table] => (None, table),
+            [schema, table] => (Some(schema), table),
+            _ => return Err(missing()),
+        };
+        let system = |schema: &str| if schema == "pg_catalog" { system_relation(table) } else { None };
+        let at = |schema: &str| system(schema).or_else(|| Some(self.catalog.table(schema, table)?.oid));
+        match schema {
+            Some(schema) => at(schema),
+            None => at("pg_catalog").or_else(|| self.ctx.search_path.iter().find_map(|s| at(s))),
+        }
+        .ok_or_else(missing)
+    }
+}
+
+fn identifiers(literal: &str) -> Result<Vec<String>> {
+    let invalid = || Error::new(state::INVALID_NAME, format!("invalid name syntax: \"{literal}\""));
+    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(literal).map_err(|_| invalid())?;
+    let parsed = parser.parse_object_name(false).map_err(|_| invalid())?;
+    Ok(parsed.0.iter().filter_map(|p| p.as_ident()).map(super::super::scope::fold).collect())
+}
+
+fn type_oid(literal: &str) -> Result<u32> {
+    let unknown = || Error::new(state::UNDEFINED_OBJECT, format!("type \"{literal}\" does not exist"));
+    let mut parser = Parser::new(&PostgreSqlDialect {}).try_with_sql(literal).map_err(|_| unknown())?;
+    Ok(pg_type(&parser.parse_data_type().map_err(|_| unknown())?)?.oid)
+}
+
+fn schema_oid(literal: &str) -> Result<u32> {
+    match identifiers(literal)?.join(".").as_str() {
+        "pg_catalog" => Ok(11),
+        "public" => Ok(2200),
+        other => Err(Error::unsupported(format!("schema \"{other}\" as a regnamespace"))),
+    }
+}
+
+/// OIDs of PostgreSQL's own catalogs, which its documentation and clients take for granted.
+fn system_relation(table: &str) -> Option<u32> {
+    Some(match table {
+        "pg_type" => 1247,
+        "pg_attribute" => 1249,
+        "pg_proc" => 1255,
+        "pg_class" => 1259,
+        "pg_authid" => 1260,
+        "pg_database" => 1262,
+        "pg_foreign_server" => 1417,
+        "pg_foreign_data_wrapper" => 2328,
+        "pg_am" => 2601,
+        "pg_attrdef" => 2604,
+        "pg_cast" => 2605,
+        "pg_constraint" => 2606,
+        "pg_description" => 2609,
+        "pg_index" => 2610,
+        "pg_language" => 2612,
+        "pg_namespace" => 2615,
+        "pg_operator" => 2617,
+        "pg_rewrite" => 2618,
+        "pg_trigger" => 2620,
+        "pg_extension" => 3079,
+        "pg_foreign_table" => 3118,
+        "pg_statistic_ext" => 3381,
+        "pg_collation" => 3456,
+        "pg_publication" => 6104,
+        _ => return None,
+    })
+}
+
+/// The argument's type. An aggregate inside still makes the query one over groups, so it stays.
+fn pg_typeof(args: &[Typed]) -> Typed {
+    let ty = args.first().map_or(PgType::UNKNOWN, |a| a.ty);
+    let answer = PgType::of(oid::REGTYPE);
+    match args.first() {
+        Some(arg) if holds_aggregate(&arg.expr) || holds_window(&arg.expr) => {
+            PG_TYPEOF.call(vec![arg.clone()], answer, answer.repr(), &ty.oid.to_string())
+        }
+        _ => Typed::literal(ScalarValue::Int64(Some(i64::from(ty.oid))), answer),
+    }
+}
+
+static PG_TYPEOF: FuncDef = FuncDef::new("pg_typeof", SqlForm::Local, |call: &Call<'_>| {
+    let ty: i64 = call.func.detail.parse().unwrap_or_default();
+    call.build::<I64>(|_| Ok(Some(ty)))
+})
+.not_strict();
+
+static FORMAT_TYPE: FuncDef = FuncDef::new("format_type", SqlForm::Local, format_type).not_strict();
+
+fn format_type(call: &Call<'_>) -> Result<ArrayRef> {
+    let (types, modifiers) = (call.column::<I64>(0)?, call.column::<I32>(1)?);
+    call.build::<Text>(|row| {
+        let Some(ty) = call.get::<I64>(&types, 0, row) else { return Ok(None) };
+        let known = u32::try_from(ty).ok().and_then(type_info);
+        let typmod = call.get::<I32>(&modifiers, 1, row).unwrap_or(-1);
+        Ok(Some(match known {
+            Some(info) => PgType { oid: info.oid, typmod }.sql_name(),
+            None if ty == 0 => "-".to_string(),
+            None => "???".to_string(),
+        }))
+    })
+}
