@@ -17,6 +17,7 @@ pub mod builtin;
 pub mod bytea;
 pub mod cast;
 pub mod codec;
+pub mod collect;
 pub mod compare;
 pub mod conditional;
 mod date_key;

@@ -149,7 +149,7 @@ const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
 ];
 
 /// Where they hand in their aggregates.
-const AGGREGATE_AREAS: &[fn() -> Vec<AggregateSignature>] = &[super::aggregate::signatures];
+const AGGREGATE_AREAS: &[fn() -> Vec<AggregateSignature>] = &[super::aggregate::signatures, super::collect::signatures];
 
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ mod series;
 mod subscript;
 
 pub use construct::array_construct;
+pub use list::{Assembler, list_of};
 pub use quantified::{operator_of, quantified};
 pub use subscript::{array_slice, array_subscript};
 

@@ -1,7 +1,7 @@
 //! `json` and `jsonb`. A `json` is carried as it was written, a `jsonb` as its canonical text.
 
 mod access;
-mod build;
+pub mod build;
 mod contain;
 mod document;
 pub mod key;
