@@ -34,6 +34,7 @@ pub mod kernel;
 pub mod key;
 pub mod number_casts;
 pub mod number_io;
+pub mod number_template;
 pub mod numeric;
 mod primitive;
 pub mod registry;

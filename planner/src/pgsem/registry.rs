@@ -144,6 +144,7 @@ const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
     super::integer::area,
     super::json::signatures,
     super::number_casts::area,
+    super::number_template::area,
     super::numeric::area,
     super::text::signatures,
 ];
