@@ -3,4 +3,5 @@
 pub mod connector;
 pub mod engine;
 pub mod mysql;
+pub mod postgres;
 pub mod site;

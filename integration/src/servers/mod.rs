@@ -31,10 +31,12 @@ fn unprivileged() -> Option<u32> {
 fn server_dir(kind: &str) -> io::Result<PathBuf> {
     let dir = std::env::temp_dir().join(format!("narrows-{kind}-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&dir)?;
-    if let Some(user) = unprivileged() {
-        chown(&dir, Some(user), Some(user))?;
-    }
+    chown_to_server(&dir)?;
     Ok(dir)
+}
+
+fn chown_to_server(path: &Path) -> io::Result<()> {
+    unprivileged().map_or(Ok(()), |user| chown(path, Some(user), Some(user)))
 }
 
 /// A command as the user servers run as.

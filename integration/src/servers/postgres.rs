@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Watched, command, find_program, free_port, run, server_dir};
+use super::{Watched, chown_to_server, command, find_program, free_port, run, server_dir};
 
 const VERSIONS: &str = "/usr/lib/postgresql";
 
@@ -19,13 +19,39 @@ pub struct TestPostgres {
 impl TestPostgres {
     /// Starts a server; `settings` are `name=value`.
     pub fn start(settings: &[&str]) -> io::Result<Self> {
+        Self::start_at(free_port()?, settings)
+    }
+
+    /// The same on a port of the caller's, where another one was stopped.
+    pub fn start_at(port: u16, settings: &[&str]) -> io::Result<Self> {
+        let mut postgres = Self::init(port)?;
+        postgres.launch(settings)?;
+        Ok(postgres)
+    }
+
+    /// The same with TLS.
+    pub fn start_with_certificate(certificate: &Path, key: &Path) -> io::Result<Self> {
+        let mut postgres = Self::init(free_port()?)?;
+        let mut settings = vec!["ssl=on".to_string()];
+        for (setting, file, mode) in [("ssl_cert_file", certificate, "644"), ("ssl_key_file", key, "600")] {
+            let own = postgres.dir.join(setting);
+            // Only a key that belongs to the server's own user is accepted.
+            std::fs::write(&own, [])?;
+            chown_to_server(&own)?;
+            std::fs::write(&own, std::fs::read(file)?)?;
+            run(Command::new("chmod").arg(mode).arg(&own))?;
+            settings.push(format!("{setting}={}", own.display()));
+        }
+        postgres.launch(&settings.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(postgres)
+    }
+
+    fn init(port: u16) -> io::Result<Self> {
         let dir = server_dir("postgres")?;
         run(command(find_program("initdb", Path::new(VERSIONS))?, &dir)
             .args(["--locale=C", "--encoding=UTF8", "--username=postgres", "--auth=trust", "--no-sync", "-D"])
             .arg(dir.join("data")))?;
-        let mut postgres = Self { server: None, dir, port: free_port()? };
-        postgres.launch(settings)?;
-        Ok(postgres)
+        Ok(Self { server: None, dir, port })
     }
 
     fn launch(&mut self, settings: &[&str]) -> io::Result<()> {

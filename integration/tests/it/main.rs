@@ -2,6 +2,7 @@
 
 mod cases;
 mod harness;
+mod postgres_connector;
 mod shared;
 mod tpch;
 mod workspace;
