@@ -143,8 +143,9 @@ fn parquet_column<'v>(ty: &str, values: impl Iterator<Item = &'v Value>) -> io::
     let pg = match ty {
         "varchar" => return Ok(Arc::new(values.map(text).collect::<StringArray>())),
         "blob" => {
-            let decode = |hex: &str| (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok());
-            let values = values.map(|v| bytes(v).map(|hex| decode(hex).collect::<Vec<u8>>()));
+            let byte = |hex: &str, i: usize| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok();
+            let decode = |hex: &str| (0..hex.len() / 2).filter_map(|i| byte(hex, i)).collect::<Vec<u8>>();
+            let values = values.map(|v| bytes(v).map(decode));
             return Ok(Arc::new(values.collect::<BinaryArray>()));
         }
         "integer[]" => {
