@@ -2,6 +2,7 @@
 
 pub mod connector;
 pub mod engine;
+pub mod files;
 pub mod mysql;
 pub mod postgres;
 pub mod site;

@@ -59,7 +59,8 @@ pub fn cases() -> io::Result<Vec<Case>> {
 }
 
 fn tables() -> io::Result<Vec<(String, Table)>> {
-    let tables: serde_json::Map<String, Value> = serde_json::from_str(&read("tables.json")?).map_err(io::Error::other)?;
+    let tables: serde_json::Map<String, Value> =
+        serde_json::from_str(&read("tables.json")?).map_err(io::Error::other)?;
     tables.into_iter().map(|(n, t)| Ok((n, serde_json::from_value(t).map_err(io::Error::other)?))).collect()
 }
 
@@ -86,7 +87,11 @@ fn text(value: &Value) -> Option<String> {
 fn create(table: &str, types: &[(&str, &str)], rows: impl Iterator<Item = Vec<String>>, suffix: &str) -> String {
     let columns: Vec<String> = types.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
     let rows: Vec<String> = rows.map(|values| format!("({})", values.join(", "))).collect();
-    format!("create table {table} ({}){suffix};\ninsert into {table} values {};\n", columns.join(", "), rows.join(",\n"))
+    format!(
+        "create table {table} ({}){suffix};\ninsert into {table} values {};\n",
+        columns.join(", "),
+        rows.join(",\n")
+    )
 }
 
 pub fn load_postgres(server: &TestPostgres) -> io::Result<()> {
@@ -109,8 +114,9 @@ pub fn load_mariadb(server: &TestMariaDb) -> io::Result<()> {
             .collect();
         let quote = |v: &Value| match bytes(v) {
             Some(hex) => format!("X'{hex}'"),
-            None => text(v)
-                .map_or("null".to_string(), |t| format!("'{}'", t.replace('\\', "\\\\").replace('\'', "''"))),
+            None => {
+                text(v).map_or("null".to_string(), |t| format!("'{}'", t.replace('\\', "\\\\").replace('\'', "''")))
+            }
         };
         let rows = table.rows.iter().map(|row| kept.iter().map(|i| quote(&row[*i])).collect());
         server.sql(&format!("set names utf8mb4;\n{}", create(&name, &types, rows, " character set utf8mb4")))?;
@@ -139,17 +145,20 @@ pub fn write_parquet(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect()
+}
+
 fn parquet_column<'v>(ty: &str, values: impl Iterator<Item = &'v Value>) -> io::Result<ArrayRef> {
     let pg = match ty {
         "varchar" => return Ok(Arc::new(values.map(text).collect::<StringArray>())),
         "blob" => {
-            let byte = |hex: &str, i: usize| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok();
-            let decode = |hex: &str| (0..hex.len() / 2).filter_map(|i| byte(hex, i)).collect::<Vec<u8>>();
-            let values = values.map(|v| bytes(v).map(decode));
+            let values = values.map(|v| bytes(v).map(unhex));
             return Ok(Arc::new(values.collect::<BinaryArray>()));
         }
         "integer[]" => {
-            let values = values.map(|v| v.as_array().map(|a| a.iter().map(|x| x.as_i64().map(|n| n as i32)).collect::<Vec<_>>()));
+            let values = values
+                .map(|v| v.as_array().map(|a| a.iter().map(|x| x.as_i64().map(|n| n as i32)).collect::<Vec<_>>()));
             return Ok(Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(values)));
         }
         "smallint" => PgType::INT2,

@@ -161,7 +161,11 @@ impl Drop for TestGateway {
 /// A client of a PostgreSQL-speaking server; its connection runs in the background.
 pub async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            eprintln!("connection ended: {error}");
+        }
+    });
     Ok(client)
 }
 
@@ -177,9 +181,7 @@ pub async fn ask(client: &Client, sql: &str) -> Answer {
     match client.simple_query(sql).await {
         Ok(messages) => {
             let rows = messages.into_iter().filter_map(|m| match m {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|i| row.get(i).map(str::to_string)).collect())
-                }
+                SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|i| row.get(i).map(str::to_string)).collect()),
                 _ => None,
             });
             Answer::Rows(rows.collect())

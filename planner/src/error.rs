@@ -195,6 +195,13 @@ impl Error {
         self
     }
 
+    /// Sets the position, known or not: for text that is part of a longer one.
+    #[must_use]
+    pub fn at_position(mut self, position: u32) -> Self {
+        self.0.position = Some(position);
+        self
+    }
+
     #[must_use]
     pub fn with_source_id(mut self, source: SourceId) -> Self {
         self.0.source = Some(source);

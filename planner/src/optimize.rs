@@ -33,7 +33,7 @@ use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 
 use crate::error::Result;
 
-type Rule = Arc<dyn OptimizerRule + Send + Sync>;
+pub type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 fn before_cutting() -> Vec<Rule> {
     vec![
@@ -61,12 +61,18 @@ fn before_cutting() -> Vec<Rule> {
 fn after_cutting() -> Vec<Rule> {
     vec![
         Arc::new(ExtractEquijoinPredicate::new()),
-        Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(PushDownLimit::new()),
         Arc::new(PushDownFilter::new()),
+        Arc::new(OptimizeProjections::new()),
+    ]
+}
+
+/// What only the place that runs a shell can do: these rules need DataFusion's function registry, or rename what they share.
+pub fn local_rules() -> Vec<Rule> {
+    vec![
+        Arc::new(ReplaceDistinctWithAggregate::new()),
         Arc::new(SingleDistinctToGroupBy::new()),
         Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
     ]
 }
 

@@ -23,7 +23,7 @@ impl Compute {
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads.max(1))
             .thread_name("narrows-compute")
-            .thread_stack_size(8 << 20)
+            .thread_stack_size(32 << 20)
             .enable_all()
             .build()
             .map_err(|e| Error::internal("the compute threads could not be started").with_cause(e))?;
@@ -45,7 +45,7 @@ impl Drop for Compute {
 }
 
 /// Runs a future; a panic inside becomes an error instead of a task that silently ended.
-pub(super) async fn caught<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn caught<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => Err(Error::internal(format!("a query operator panicked: {}", panic_text(panic.as_ref())))),

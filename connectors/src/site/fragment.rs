@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use planner::plan::{Fragment, ParameterValue, SqlPiece, SqlTemplate};
+use planner::plan::{Fragment, ParameterValue};
 use planner::{Error, Result};
 
 use super::error::translate;
@@ -21,15 +21,10 @@ pub(super) struct Scan {
 
 /// The fragment's statement with parameter values in it.
 pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<ScanRequest> {
-    let render = |template: &SqlTemplate| super::stub::render(template, fragment.engine, parameters);
-    let pieces = &fragment.sql.0;
-    let conditions_at = match pieces.iter().position(|p| *p == SqlPiece::Conditions) {
-        Some(at) => Some(render(&SqlTemplate(pieces[..at].to_vec()))?.len()),
-        None => None,
-    };
+    let statement = planner::emit::render(&fragment.sql, fragment.engine, parameters)?;
     Ok(ScanRequest {
-        sql: render(&fragment.sql)?,
-        conditions_at,
+        sql: statement.sql,
+        conditions_at: statement.conditions_at,
         columns: fragment.columns.clone(),
         schema: fragment.schema.clone(),
         estimated_rows: fragment.estimated_rows,

@@ -5,7 +5,7 @@
 //! channel to the reader. A reader that stops reading thus stops the engines; a reader that leaves, a cancel or a deadline ends
 //! all of it at once.
 
-mod compute;
+pub(crate) mod compute;
 pub(crate) mod error;
 pub(crate) mod executor;
 mod fragment;
@@ -23,7 +23,6 @@ mod schedule;
 mod settings;
 mod spill;
 mod stream;
-mod stub;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,8 @@ fn crates_depend_only_on_those_above_them() {
     for (i, crate_name) in ORDER.iter().enumerate() {
         let manifest = std::fs::read_to_string(root.join(crate_name).join("Cargo.toml")).unwrap();
         for below in &ORDER[i..] {
-            let depends = manifest.lines().any(|l| l.starts_with(&format!("{below}.")) || l.starts_with(&format!("{below} ")));
+            let depends =
+                manifest.lines().any(|l| l.starts_with(&format!("{below}.")) || l.starts_with(&format!("{below} ")));
             assert!(!depends, "{crate_name} must not depend on {below}");
         }
     }

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::tree_node::Transformed;
 use datafusion_common::{Column, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, Projection, TableScanBuilder};
 
 use super::{Cutter, Part, Remote, fragment};
-use crate::emit::{Refusal, finish};
+use crate::emit::literal::type_of_carrier;
+use crate::emit::{Refusal, Sql, finish};
 use crate::error::{Error, Result};
 use crate::pgtype::{PgType, oid};
 use crate::plan::Fragment;
@@ -29,8 +30,13 @@ fn refused(Refusal(why): Refusal) -> Error {
     Error::internal(format!("a fragment could not be written: {why}"))
 }
 
-fn decoded_as(ty: PgType) -> PgType {
-    if ty.oid == oid::UNKNOWN { PgType::TEXT } else { ty }
+/// The type a column is decoded as. A comparison key may carry a wider integer or float than the value behind it.
+fn decoded_as(ty: PgType, carrier: &DataType) -> PgType {
+    match ty.oid {
+        oid::UNKNOWN => PgType::TEXT,
+        oid::INT2 | oid::INT4 | oid::FLOAT4 if *carrier != ty.repr() => type_of_carrier(carrier).unwrap_or(ty),
+        _ => ty,
+    }
 }
 
 impl Cutter<'_> {
@@ -43,7 +49,8 @@ impl Cutter<'_> {
         let number = self.fragments.len();
         let all: Vec<usize> = (0..remote.block.columns.len()).collect();
         let schema = relation_schema(&remote, &all);
-        let columns = remote.block.columns.iter().map(|c| decoded_as(c.ty)).collect();
+        let decoded = |(c, f): (&Sql, &Arc<Field>)| decoded_as(c.ty, f.data_type());
+        let columns = remote.block.columns.iter().zip(schema.fields()).map(decoded).collect();
         let relation = FragmentRelation { fragment: number, columns, schema, estimated_rows: remote.estimated_rows() };
         let name = relation_name(number);
         let scan = TableScanBuilder::new(name.clone(), Arc::new(relation)).build()?;
@@ -83,7 +90,7 @@ impl Cutter<'_> {
             // A result without columns has no rows to count: the first column stands for them.
             let read = if wanted.is_empty() { vec![0] } else { wanted.clone() };
             let outputs: Vec<(usize, PgType)> =
-                read.iter().filter_map(|i| remote.block.columns.get(*i).map(|c| (*i, decoded_as(c.ty)))).collect();
+                read.iter().filter_map(|i| Some((*i, *relation.columns.get(*i)?))).collect();
             let schema = relation_schema(remote, &outputs.iter().map(|(i, _)| *i).collect::<Vec<_>>());
             let text = self.emitter(&remote.source)?.select(&remote.block, Some(&outputs)).map_err(refused)?;
             let columns: Vec<PgType> = outputs.iter().map(|(_, ty)| *ty).collect();

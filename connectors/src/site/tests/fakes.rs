@@ -242,7 +242,13 @@ impl Bench {
     }
 
     pub fn plan(&self, shell: LogicalPlan) -> Arc<QueryPlan> {
-        Arc::new(QueryPlan { columns: Vec::new(), parameters: Vec::new(), fragments: self.fragments.clone(), shell })
+        Arc::new(QueryPlan {
+            columns: Vec::new(),
+            parameters: Vec::new(),
+            fragments: self.fragments.clone(),
+            shell,
+            local: Vec::new(),
+        })
     }
 
     pub fn start(&self, shell: LogicalPlan) -> QueryStream {

@@ -1,0 +1,6 @@
+mod changes;
+mod csv;
+mod fixture;
+mod parquet;
+mod queries;
+mod types;

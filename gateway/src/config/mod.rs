@@ -1,0 +1,63 @@
+//! The configuration file: what may stand in it ([`model`]), how it is read ([`load`]), what must hold ([`validate`]).
+
+mod connection;
+mod load;
+mod model;
+mod reference;
+mod schema;
+mod secret;
+mod validate;
+mod values;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use connection::{Endpoint, Server};
+pub use load::{Problem, nearest};
+pub use model::{EngineName, Gateway, LogFormat, SslMode, Table, UnsupportedTypes};
+pub use reference::page as reference_page;
+pub use validate::{Config, SourceConfig, UserConfig};
+pub use values::{ByteSize, Period};
+
+/// Everything that is wrong with a configuration file, so that one look is enough to mend it.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub path: PathBuf,
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            let newline = if i == 0 { "" } else { "\n" };
+            match problem.line {
+                0 => write!(f, "{newline}{}: {}", self.path.display(), problem.message)?,
+                line => write!(f, "{newline}{}:{line}: {}", self.path.display(), problem.message)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
+            path: path.to_path_buf(),
+            problems: vec![Problem { line: 0, message: format!("cannot read the configuration file: {e}") }],
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// `path` is where relative paths start and what errors name.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        load::load(text).and_then(|raw| validate::check(raw, path)).map_err(|mut problems| {
+            problems.sort_by_key(|p| p.line);
+            ConfigError { path: path.to_path_buf(), problems }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(&format!("config_version = 1\n{text}"), Path::new("/etc/narrows/narrows.toml"))
+        .map_err(|e| e.to_string())
+}
+
+#[test]
+fn an_almost_empty_file_means_the_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config.gateway.listen.to_string(), "127.0.0.1:5432");
+    assert_eq!(config.gateway.queue_timeout.0, Duration::from_secs(30));
+    assert_eq!(config.gateway.data_dir, Path::new("/etc/narrows/narrows-data"));
+    assert_eq!(config.sites, ["local"]);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_line_and_nearest_name() {
+    let error = parse("[gateway]\nmax_conections = 5").unwrap_err();
+    assert_eq!(
+        error,
+        "/etc/narrows/narrows.toml:3: unknown key \"max_conections\" in [gateway]; did you mean \"max_connections\"?"
+    );
+    let error = parse("\n[[sorce]]\nname = \"a\"").unwrap_err();
+    assert!(error.contains(":3: unknown table or key \"sorce\"; did you mean \"source\"?"), "{error}");
+}
+
+#[test]
+fn a_wrong_type_is_refused_with_line_and_key() {
+    let error = parse("[gateway]\nlisten = \"127.0.0.1:1\"\nmax_running = \"many\"").unwrap_err();
+    assert!(error.starts_with("/etc/narrows/narrows.toml:4: [gateway] max_running: invalid type"), "{error}");
+    let error = parse("[gateway]\nidle_timeout = \"10 parsecs\"").unwrap_err();
+    assert!(error.contains(":3: [gateway] idle_timeout: ") && error.contains("duration such as"), "{error}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let error = parse(
+        "[gateway]\nlistem = 1\n[[source]]\nengine = \"postgres\"\n[[source]]\nname = \"x\"\nengine = \"oracle\"",
+    )
+    .unwrap_err();
+    assert_eq!(error.lines().count(), 3, "{error}");
+    assert!(error.contains("[source] needs \"name\""), "{error}");
+    assert!(error.contains("[source] engine: unknown variant `oracle`"), "{error}");
+}
+
+#[test]
+fn an_open_door_is_refused() {
+    let error = parse("[gateway]\nlisten = \"0.0.0.0:5432\"").unwrap_err();
+    assert!(error.contains("can be reached from other machines"), "{error}");
+    let verifier = crate::pg::auth::Verifier::from_password("x").to_string();
+    let user = format!("[[user]]\nname = \"ana\"\npassword_verifier = \"{verifier}\"");
+    assert!(parse(&format!("[gateway]\nlisten = \"0.0.0.0:5432\"\n{user}")).is_ok());
+    assert!(parse("[gateway]\nlisten = \"[::1]:5432\"").is_ok());
+}
+
+#[test]
+fn references_between_tables_are_checked() {
+    let lake = "[[source]]\nname = \"lake\"\nengine = \"files\"\npath = \"lake\"\n";
+    let error = parse(&format!("{lake}[[table]]\nname = \"t\"\nsource = \"lak\"\nremote = \"t\"")).unwrap_err();
+    assert!(error.contains("there is no [[source]] \"lak\"; did you mean \"lake\"?"), "{error}");
+    let error = parse(&format!("[[site]]\nname = \"a\"\n[[site]]\nname = \"b\"\n{lake}")).unwrap_err();
+    assert!(error.contains("must say which of the sites"), "{error}");
+    let error = parse(&format!("{lake}{lake}")).unwrap_err();
+    assert!(error.contains("two sources"), "{error}");
+    let error = parse(&lake.replace("lake", "pg_catalog")).unwrap_err();
+    assert!(error.contains("schema of the gateway itself"), "{error}");
+    match &parse(lake).unwrap().sources[0].endpoint {
+        Endpoint::Files(path) => assert_eq!(path, Path::new("/etc/narrows/lake")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_missing_or_other_version_is_refused() {
+    let path = Path::new("narrows.toml");
+    for text in ["", "config_version = 2", "config_version = \"1\""] {
+        assert!(Config::parse(text, path).unwrap_err().to_string().contains("config_version"), "{text}");
+    }
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let config = parse("[[source]]\nname = \"a\"\nengine = \"mysql\"\nurl = \"mysql://u:hunter2@h/d\"").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

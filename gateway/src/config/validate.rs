@@ -1,0 +1,229 @@
+//! What the types of single keys cannot say: names that must exist, keys that exclude each other, what is not safe.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::connection::{Endpoint, endpoint};
+use super::load::{Located, Problem, Raw, nearest};
+use super::model::{Gateway, Site, Source, Table, UnsupportedTypes, User};
+use super::secret::password;
+use crate::pg::auth::Verifier;
+
+/// Schemas of the gateway itself.
+const RESERVED_SCHEMAS: &[&str] = &["pg_catalog", "information_schema", "narrows", "public", "pg_toast"];
+
+/// The configuration, checked: what the process works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub path: PathBuf,
+    pub gateway: Gateway,
+    pub sites: Vec<String>,
+    pub sources: Vec<SourceConfig>,
+    pub tables: Vec<Table>,
+    pub users: Vec<UserConfig>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    pub name: String,
+    pub site: String,
+    pub endpoint: Endpoint,
+    pub max_connections: u32,
+    pub unsupported_types: UnsupportedTypes,
+    pub schemas: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct UserConfig {
+    pub name: String,
+    pub verifier: Verifier,
+    pub max_connections: Option<u32>,
+    pub max_running: Option<u32>,
+    pub statement_timeout: Option<std::time::Duration>,
+}
+
+pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut checker = Checker { folder, problems: Vec::new() };
+    let gateway = checker.gateway(raw.gateway, !raw.users.is_empty());
+    let sites = checker.sites(&raw.sites);
+    let sources = checker.sources(&raw.sources, &sites);
+    checker.tables(&raw.tables, &sources);
+    let users = checker.users(&raw.users);
+    if !checker.problems.is_empty() {
+        return Err(checker.problems);
+    }
+    let tables = raw.tables.into_iter().map(|t| t.value).collect();
+    Ok(Config { path: path.to_path_buf(), gateway, sites, sources, tables, users })
+}
+
+struct Checker {
+    folder: PathBuf,
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn problem(&mut self, line: usize, message: impl Into<String>) {
+        self.problems.push(Problem { line, message: message.into() });
+    }
+
+    fn gateway(&mut self, located: Located<Gateway>, has_users: bool) -> Gateway {
+        let Located { line, value: mut gateway } = located;
+        for (name, address) in [("listen", gateway.listen), ("http_listen", gateway.http_listen)] {
+            if !address.ip().is_loopback() && !has_users {
+                self.problem(
+                    line,
+                    format!("{name} = \"{address}\" can be reached from other machines: add a [[user]] or use a loopback address"),
+                );
+            }
+        }
+        if gateway.tls_cert.is_some() != gateway.tls_key.is_some() {
+            self.problem(line, "tls_cert and tls_key belong together");
+        }
+        if gateway.tls_required && gateway.tls_cert.is_none() {
+            self.problem(line, "tls_required needs tls_cert and tls_key");
+        }
+        for (name, limit) in [("max_connections", gateway.max_connections), ("max_running", gateway.max_running)] {
+            if limit == 0 {
+                self.problem(line, format!("{name} must be at least 1"));
+            }
+        }
+        if gateway.max_message_size.0 < 1 << 16 || gateway.max_message_size.0 > 1 << 30 {
+            self.problem(line, "max_message_size must be between 64KiB and 1GiB");
+        }
+        gateway.data_dir = self.folder.join(&gateway.data_dir);
+        gateway.tls_cert = gateway.tls_cert.map(|p| self.folder.join(p));
+        gateway.tls_key = gateway.tls_key.map(|p| self.folder.join(p));
+        gateway
+    }
+
+    fn sites(&mut self, sites: &[Located<Site>]) -> Vec<String> {
+        if sites.is_empty() {
+            return vec!["local".to_string()];
+        }
+        let mut seen = HashSet::new();
+        for site in sites {
+            self.name(site.line, "site", &site.name);
+            if !seen.insert(&site.name) {
+                self.problem(site.line, format!("there are two sites \"{}\"", site.name));
+            }
+            if !site.embedded {
+                self.problem(site.line, "embedded = false: this build runs every site inside the gateway");
+            }
+        }
+        sites.iter().map(|s| s.name.clone()).collect()
+    }
+
+    fn sources(&mut self, sources: &[Located<Source>], sites: &[String]) -> Vec<SourceConfig> {
+        let mut seen = HashSet::new();
+        let mut out = Vec::new();
+        for source in sources {
+            let line = source.line;
+            self.name(line, "source", &source.name);
+            if RESERVED_SCHEMAS.contains(&source.name.as_str()) {
+                self.problem(line, format!("\"{}\" is a schema of the gateway itself", source.name));
+            }
+            if !seen.insert(&source.name) {
+                self.problem(line, format!("there are two sources \"{}\"", source.name));
+            }
+            let site = match (&source.site, sites) {
+                (Some(site), _) if sites.contains(site) => site.clone(),
+                (Some(site), _) => {
+                    let hint = nearest(site, sites.iter().map(String::as_str));
+                    self.problem(line, format!("source \"{}\": there is no [[site]] \"{site}\"{hint}", source.name));
+                    continue;
+                }
+                (None, [only]) => only.clone(),
+                (None, _) => {
+                    self.problem(
+                        line,
+                        format!("source \"{}\": \"site\" must say which of the sites it belongs to", source.name),
+                    );
+                    continue;
+                }
+            };
+            if source.max_connections == 0 {
+                self.problem(line, format!("source \"{}\": max_connections must be at least 1", source.name));
+            }
+            match endpoint(source, &self.folder) {
+                Ok(endpoint) => out.push(SourceConfig {
+                    name: source.name.clone(),
+                    site,
+                    endpoint,
+                    max_connections: source.max_connections,
+                    unsupported_types: source.unsupported_types,
+                    schemas: source.schemas.clone(),
+                }),
+                Err(message) => self.problem(line, format!("source \"{}\": {message}", source.name)),
+            }
+        }
+        out
+    }
+
+    fn tables(&mut self, tables: &[Located<Table>], sources: &[SourceConfig]) {
+        let mut seen = HashSet::new();
+        for table in tables {
+            if !seen.insert((&table.schema, &table.name)) {
+                self.problem(table.line, format!("there are two tables \"{}.{}\"", table.schema, table.name));
+            }
+            if table.schema != "public" && RESERVED_SCHEMAS.contains(&table.schema.as_str()) {
+                self.problem(table.line, format!("\"{}\" is a schema of the gateway itself", table.schema));
+            }
+            if !sources.iter().any(|s| s.name == table.source) {
+                let hint = nearest(&table.source, sources.iter().map(|s| s.name.as_str()));
+                let message = format!("table \"{}\": there is no [[source]] \"{}\"{hint}", table.name, table.source);
+                self.problem(table.line, message);
+            }
+        }
+    }
+
+    fn users(&mut self, users: &[Located<User>]) -> Vec<UserConfig> {
+        let mut seen = HashSet::new();
+        let mut out = Vec::new();
+        for user in users {
+            if user.name.is_empty() || user.name.contains('\0') {
+                self.problem(user.line, "a user needs a name");
+            }
+            if !seen.insert(&user.name) {
+                self.problem(user.line, format!("there are two users \"{}\"", user.name));
+            }
+            match self.verifier(user) {
+                Ok(verifier) => out.push(UserConfig {
+                    name: user.name.clone(),
+                    verifier,
+                    max_connections: user.max_connections,
+                    max_running: user.max_running,
+                    statement_timeout: user.statement_timeout.map(|p| p.0),
+                }),
+                Err(message) => self.problem(user.line, format!("user \"{}\": {message}", user.name)),
+            }
+        }
+        out
+    }
+
+    fn verifier(&self, user: &User) -> Result<Verifier, String> {
+        let password: Option<SecretString> = password(&None, &user.password_env, &user.password_file, &self.folder)?;
+        match (&user.password_verifier, password) {
+            (Some(_), Some(_)) => Err("password_verifier excludes password_env and password_file".to_string()),
+            (None, None) => Err("needs password_verifier, password_env or password_file".to_string()),
+            (Some(verifier), None) => verifier.expose_secret().parse(),
+            (None, Some(password)) => Ok(Verifier::from_password(password.expose_secret())),
+        }
+    }
+
+    /// Names of sites and sources become parts of SQL names: they must need no quotes.
+    fn name(&mut self, line: usize, what: &str, name: &str) {
+        let first = name.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
+        let rest = name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || (c == '-' && what == "site"));
+        if !first || !rest || name.len() > 63 {
+            let message = format!(
+                "{what} name \"{name}\": use lower case letters, digits and underscores, starting with a letter"
+            );
+            self.problem(line, message);
+        }
+    }
+}

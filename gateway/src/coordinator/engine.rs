@@ -1,0 +1,201 @@
+//! Statements to plans, plans to rows: the planner and the site's compute behind one interface.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use connectors::site::{Executor, QueryRun, QueryStream};
+use cost_model::{Clock, SourceId};
+use futures::StreamExt;
+use moka::sync::Cache;
+use planner::bind::{self, Passthrough};
+use planner::catalog::Catalog;
+use planner::error::state;
+use planner::explain::{self, Measured};
+use planner::plan::QueryPlan;
+use planner::{Error, PgType, QueryContext, Result};
+
+use super::catalog::CatalogKeeper;
+use super::sources::Connectors;
+use super::system::System;
+use super::{BatchStream, ExplainOptions, PlanRequest, QueryEngine, RunRequest};
+use crate::config::Config;
+use crate::queries::Queries;
+
+/// Plans kept for statements that come again.
+const CACHED_PLANS: u64 = 2000;
+/// Longer statements are not worth the memory.
+const LONGEST_CACHED: usize = 64 << 10;
+
+/// All that a plan depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PlanKey {
+    sql: Arc<str>,
+    parameter_types: Vec<Option<PgType>>,
+    catalog: u64,
+    /// With `now` set to zero: such plans do not depend on it.
+    context: QueryContext,
+}
+
+pub struct Engine {
+    executor: Arc<Executor>,
+    catalog: Arc<CatalogKeeper>,
+    queries: Arc<Queries>,
+    clock: Arc<dyn Clock>,
+    plans: Cache<PlanKey, Arc<QueryPlan>>,
+}
+
+impl Engine {
+    pub fn new(
+        executor: Arc<Executor>,
+        catalog: Arc<CatalogKeeper>,
+        queries: Arc<Queries>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { executor, catalog, queries, clock, plans: Cache::new(CACHED_PLANS) }
+    }
+
+    fn execute(&self, request: &RunRequest) -> Result<QueryStream> {
+        let run = QueryRun {
+            query: request.query,
+            principal: request.context.principal.clone(),
+            deadline: request.deadline,
+            cancel: request.cancel.clone(),
+        };
+        let system = System { catalog: self.catalog.clone(), queries: self.queries.clone() };
+        let sources = Arc::new(self.catalog.connectors().handles());
+        self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
+    }
+
+    async fn bind_and_cut(&self, request: &PlanRequest, catalog: &Catalog) -> Result<QueryPlan> {
+        let statements = bind::parse(&request.sql)?;
+        let [statement] = statements.as_slice() else {
+            return Err(Error::new(state::SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
+        };
+        let mut passthrough = Passthrough::default();
+        for (source, sql) in statement.passthrough.iter().cloned() {
+            let id = SourceId::new(&source);
+            let columns = self.catalog.connectors().get(&id)?.handle.describe(&sql).await?;
+            passthrough.calls.insert((id, sql), columns);
+        }
+        let bound = bind::bind(
+            &statement.statement,
+            catalog,
+            &request.context,
+            &request.sql,
+            &request.parameter_types,
+            &passthrough,
+        )
+        .map_err(|e| explain_missing(e, catalog))?;
+        planner::fragment::plan(bound, catalog, &request.context)
+    }
+}
+
+#[async_trait]
+impl QueryEngine for Engine {
+    fn check_syntax(&self, sql: &str) -> Result<()> {
+        bind::parse(sql).map(drop)
+    }
+
+    async fn plan(&self, request: PlanRequest) -> Result<Arc<QueryPlan>> {
+        let catalog = self.catalog.snapshot();
+        let key = may_be_cached(&request.sql).then(|| PlanKey {
+            sql: request.sql.clone(),
+            parameter_types: request.parameter_types.clone(),
+            catalog: catalog.version,
+            context: QueryContext { now_micros: 0, ..request.context.clone() },
+        });
+        if let Some(plan) = key.as_ref().and_then(|key| self.plans.get(key)) {
+            return Ok(plan);
+        }
+        let plan = Arc::new(self.bind_and_cut(&request, &catalog).await?);
+        if let Some(key) = key {
+            self.plans.insert(key, plan.clone());
+        }
+        Ok(plan)
+    }
+
+    async fn run(&self, request: RunRequest) -> Result<BatchStream> {
+        Ok(Box::pin(self.execute(&request)?))
+    }
+
+    async fn explain(&self, request: RunRequest, options: ExplainOptions) -> Result<Vec<String>> {
+        let mut shown = explain::Options { verbose: options.verbose, ..explain::Options::default() };
+        if !options.analyze {
+            return Ok(explain::explain(&request.plan, shown));
+        }
+        let started = Instant::now();
+        let mut stream = self.execute(&request)?;
+        while let Some(batch) = stream.next().await {
+            batch?;
+        }
+        let measurements = stream.measurements();
+        let mut measured = vec![Measured::default(); request.plan.fragments.len()];
+        for fragment in &measurements.fragments {
+            if let Some(place) = measured.get_mut(fragment.fragment) {
+                let seconds = fragment.seconds.unwrap_or_default();
+                *place = Measured { rows: fragment.rows, bytes: fragment.bytes, seconds };
+            }
+        }
+        shown.measured = Some(&measured);
+        shown.execution_seconds = options.timing.then(|| started.elapsed().as_secs_f64());
+        Ok(explain::explain(&request.plan, shown))
+    }
+
+    async fn reload(&self, config: Arc<Config>) {
+        match Connectors::start(&config, &self.executor, &self.clock) {
+            Ok(connectors) => self.catalog.reconfigure(&config, connectors).await,
+            Err(error) => {
+                tracing::error!(%error, "the sources of the new configuration cannot be used; the old ones stay")
+            }
+        }
+    }
+}
+
+/// Whether a plan for this text is good at another moment, too. Words that may read the clock while binding rule it out.
+fn may_be_cached(sql: &str) -> bool {
+    const CLOCK: &[&str] = &[
+        "now",
+        "current_",
+        "localtime",
+        "today",
+        "tomorrow",
+        "yesterday",
+        "_timestamp(",
+        "age(",
+        "age (",
+        "epoch",
+        "narrows",
+    ];
+    if sql.len() > LONGEST_CACHED {
+        return false;
+    }
+    let lower = sql.to_ascii_lowercase();
+    !CLOCK.iter().any(|word| lower.contains(word))
+}
+
+/// A missing table may only be out of reach.
+fn explain_missing(error: Error, catalog: &Catalog) -> Error {
+    if !matches!(error.sqlstate(), state::UNDEFINED_TABLE | state::INVALID_SCHEMA_NAME) {
+        return error;
+    }
+    let Some((source, why)) = catalog
+        .unavailable
+        .iter()
+        .find(|(id, _)| error.message().contains(&format!("\"{id}")))
+        .or_else(|| catalog.unavailable.first_key_value())
+    else {
+        return error;
+    };
+    let named = error.message().contains(&format!("\"{source}"));
+    if named {
+        return Error::new(state::CANNOT_CONNECT, format!("source \"{source}\" is not available: {why}"))
+            .with_source_id(source.clone())
+            .with_hint("Its tables are back when it answers; table narrows.sources shows its state.");
+    }
+    let hint = format!("Source \"{source}\" does not answer ({why}); its tables are missing.");
+    match error.hint() {
+        Some(_) => error,
+        None => error.with_hint(hint),
+    }
+}

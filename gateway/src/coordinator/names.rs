@@ -1,0 +1,125 @@
+//! From what the sources hold to the names clients see.
+//!
+//! A source's default schema appears as `<source>`, its others as `<source>_<schema>`; a `[[table]]` gives one table a second
+//! name. Nothing is hidden silently: two tables of one name are an error of the configuration, reported with both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cost_model::SourceId;
+use planner::catalog::{Catalog, Placement, Source, SourceSchema, SourceTable, Table as CatalogTable};
+
+use super::sources::Connectors;
+use super::system;
+use crate::config::Table;
+
+/// Everything known of the sources right now.
+#[derive(Clone, Default)]
+pub struct Found {
+    pub schemas: BTreeMap<SourceId, Arc<SourceSchema>>,
+    /// Why a source could not be read the last time.
+    pub unavailable: BTreeMap<SourceId, String>,
+}
+
+/// A snapshot under that version, and what is wrong with the names.
+pub fn catalog(version: u64, found: &Found, connectors: &Connectors, tables: &[Table]) -> (Catalog, Vec<String>) {
+    let mut problems = Vec::new();
+    let mut catalog = Catalog { version, unavailable: found.unavailable.clone(), ..Catalog::default() };
+    let mut oids = BTreeSet::new();
+    for table in system::tables() {
+        oids.insert(table.oid);
+        catalog.schemas.entry(table.schema.clone()).or_default().insert(table.name.clone(), Arc::new(table));
+    }
+    catalog.sources.insert(system::source().id.clone(), Arc::new(system::source()));
+    for id in &connectors.order {
+        let (Some(schema), Some(connector)) = (found.schemas.get(id), connectors.by_id.get(id)) else { continue };
+        let source = Source {
+            id: id.clone(),
+            site: connector.site.clone(),
+            kind: connector.handle.kind(),
+            version: schema.version.clone(),
+            c_collation: schema.c_collation,
+            snapshots: schema.snapshots,
+        };
+        catalog.sources.insert(id.clone(), Arc::new(source));
+        for table in &schema.tables {
+            let client_schema = if table.remote_schema == schema.default_schema {
+                id.to_string()
+            } else {
+                format!("{id}_{}", table.remote_schema)
+            };
+            add(&mut catalog, &mut oids, &mut problems, id, table, client_schema, table.remote_name.clone());
+        }
+    }
+    for wanted in tables {
+        let id = SourceId::new(&wanted.source);
+        let Some(schema) = found.schemas.get(&id) else { continue };
+        let (remote_schema, remote_name) = wanted
+            .remote
+            .split_once('.')
+            .map_or((schema.default_schema.as_str(), wanted.remote.as_str()), |(schema, name)| (schema, name));
+        let table = schema.tables.iter().find(|t| t.remote_schema == remote_schema && t.remote_name == remote_name);
+        match table {
+            Some(table) => {
+                let name = wanted.name.clone();
+                add(&mut catalog, &mut oids, &mut problems, &id, table, wanted.schema.clone(), name);
+            }
+            None => problems.push(format!(
+                "[[table]] {}.{}: source \"{id}\" has no table \"{}\"",
+                wanted.schema, wanted.name, wanted.remote
+            )),
+        }
+    }
+    (catalog, problems)
+}
+
+fn add(
+    catalog: &mut Catalog,
+    oids: &mut BTreeSet<u32>,
+    problems: &mut Vec<String>,
+    source: &SourceId,
+    table: &SourceTable,
+    schema: String,
+    name: String,
+) {
+    let tables = catalog.schemas.entry(schema.clone()).or_default();
+    if let Some(other) = tables.get(&name) {
+        let other = other.placements.first().map_or("the gateway", |p| p.source.as_str());
+        problems.push(format!("table {schema}.{name} of source \"{source}\" is there already, from \"{other}\""));
+        return;
+    }
+    let table = CatalogTable {
+        oid: stable_oid(&schema, &name, oids),
+        kind: table.kind,
+        columns: table.columns.clone(),
+        keys: table.keys.clone(),
+        placements: vec![Placement {
+            source: source.clone(),
+            remote_schema: table.remote_schema.clone(),
+            remote_name: table.remote_name.clone(),
+            predicate: None,
+            replica_group: 0,
+        }],
+        rows: table.rows,
+        bytes: table.bytes,
+        comment: table.comment.clone(),
+        skipped: table.skipped.clone(),
+        schema,
+        name: name.clone(),
+    };
+    tables.insert(name, Arc::new(table));
+}
+
+/// The same name has the same OID after every refresh and restart (FNV-1a), unless two names collide.
+pub fn stable_oid(schema: &str, name: &str, taken: &mut BTreeSet<u32>) -> u32 {
+    let hash = schema
+        .bytes()
+        .chain([0])
+        .chain(name.bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let mut oid = 16_384 + hash % 2_000_000_000;
+    while !taken.insert(oid) {
+        oid += 1;
+    }
+    oid
+}

@@ -1,0 +1,70 @@
+//! `/metrics` for Prometheus, `/health` for whoever decides whether this gateway gets clients.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::pg::Shared;
+use crate::queries::Phase;
+
+/// Seconds a query takes: from a cached point query to an hour.
+const BUCKETS: &[f64] = &[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3600.0];
+
+/// Starts collecting metrics for this process.
+pub fn recorder() -> Result<PrometheusHandle, String> {
+    let cannot = |error: &dyn std::fmt::Display| format!("cannot start metrics: {error}");
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_string()), BUCKETS)
+        .map_err(|e| cannot(&e))?
+        .install_recorder()
+        .map_err(|e| cannot(&e))?;
+    describe_gauge!("narrows_connections", "client connections");
+    describe_gauge!("narrows_queries_running", "queries that run");
+    describe_gauge!("narrows_queries_queued", "queries that wait for their turn");
+    describe_counter!("narrows_queries_total", "queries that ended, by outcome (ok or SQLSTATE)");
+    describe_counter!("narrows_errors_total", "errors sent to clients, by SQLSTATE");
+    describe_counter!("narrows_rows_sent_total", "rows sent to clients");
+    describe_histogram!("narrows_query_seconds", "seconds from a query's arrival to its last row");
+    Ok(handle)
+}
+
+struct Pages {
+    shared: Arc<Shared>,
+    metrics: PrometheusHandle,
+}
+
+pub async fn serve(shared: Arc<Shared>, listener: TcpListener, metrics: PrometheusHandle) {
+    let pages = Arc::new(Pages { shared, metrics });
+    let router = Router::new().route("/metrics", get(metrics_page)).route("/health", get(health)).with_state(pages);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("the HTTP listener stopped: {error}");
+    }
+}
+
+async fn metrics_page(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
+    pages.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], pages.metrics.render())
+}
+
+/// 503 while the gateway drains, so that no new clients are sent here.
+async fn health(State(pages): State<Arc<Pages>>) -> impl IntoResponse {
+    let draining = pages.shared.shutdown.drain.is_cancelled();
+    let queries = pages.shared.queries.list();
+    let queued = queries.iter().filter(|q| q.phase == Phase::Queued).count();
+    let code = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = json!({
+        "status": if draining { "draining" } else { "ok" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "queries": queries.len(),
+        "queued": queued,
+    });
+    (code, Json(body))
+}
