@@ -114,13 +114,14 @@ fn width_bucket(x: f64, low: f64, high: f64, count: i32) -> Result<i32> {
     }
     let past_last = || count.checked_add(1).ok_or_else(|| out_of_range("integer"));
     let inside = |offset: f64, width: f64| {
-        // Halved where the range itself would overflow.
-        let ratio = if width.is_finite() { offset / width } else { (offset / 2.0) / (width / 2.0) };
-        ((f64::from(count) * ratio) as i32).min(count - 1).checked_add(1).ok_or_else(|| out_of_range("integer"))
+        let bucket = f64::from(count) * offset / width + 1.0;
+        // PostgreSQL converts what is no int4 either, with whatever result.
+        if bucket < 2_147_483_648.0 {
+            Ok(bucket as i32)
+        } else {
+            Err(Error::unsupported("width_bucket over such a range"))
+        }
     };
-    if (high - low).is_infinite() {
-        return Err(Error::unsupported("width_bucket over a range wider than double precision"));
-    }
     if low < high {
         match x {
             x if x < low => Ok(0),

@@ -197,3 +197,11 @@ pub fn area() -> (Vec<Signature>, Vec<CastDef>) {
     }
     (Vec::new(), pairs.into_iter().map(|(from, to, context)| CastDef { from, to, context, build: cast }).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn answers_are_postgres() {
+        crate::pgsem::answers::check(include_str!("testdata/number.tsv"));
+    }
+}
