@@ -9,7 +9,7 @@ use super::template::parameter;
 use super::{AggregateSql, Comparison, Dialect, Refusal, Sql, Written};
 use crate::catalog::Source;
 use crate::emit::block::Emitter;
-use crate::pgsem::{PgFunc, SqlForm};
+use crate::pgsem::{PgFunc, SqlForm, io};
 use crate::pgtype::PgType;
 
 /// Columns an expression may refer to: one entry per block it stands in, innermost last.
@@ -188,9 +188,7 @@ impl ExprWriter<'_> {
             if func.def.volatility == datafusion_expr::Volatility::Volatile {
                 return Err(Refusal::new(format!("the volatile function {}", func.def.name)));
             }
-            // At the source the session's time zone is always UTC.
-            let zoned = func.def.sql == SqlForm::Transparent && func.def.name.ends_with("_as_timestamptz");
-            if func.def.sql == SqlForm::Local || zoned {
+            if func.def.sql == SqlForm::Local || io::needs_session(func) {
                 return Err(Refusal::new(format!("the function {}", func.def.name)));
             }
             let arg = |(i, e): (usize, &Expr)| self.write(e, func.arg_types.get(i).copied());

@@ -49,7 +49,7 @@ fn two(args: Vec<Typed>) -> Result<[Typed; 2]> {
     args.try_into().map_err(|_| crate::error::Error::internal("a comparison has two sides"))
 }
 
-/// `pg_operator`'s pairs. The comparisons of timestamptz with date and timestamp depend on the session's zone: `datetime`.
+/// `pg_operator`'s pairs. Those across date, timestamp and timestamptz are in `datetime`.
 const PAIRS: &[&[u32; 2]] = &[
     &[BOOL, BOOL],
     &[BYTEA, BYTEA],
@@ -75,8 +75,6 @@ const PAIRS: &[&[u32; 2]] = &[
     &[FLOAT8, FLOAT8],
     &[NUMERIC, NUMERIC],
     &[DATE, DATE],
-    &[DATE, TIMESTAMP],
-    &[TIMESTAMP, DATE],
     &[TIMESTAMP, TIMESTAMP],
     &[TIMESTAMPTZ, TIMESTAMPTZ],
     &[TIME, TIME],

@@ -15,7 +15,7 @@ use super::array_key::{self, ElementKeys};
 use super::func::{FuncDef, SqlForm, Typed};
 use super::kernel::Call;
 use super::numeric::carrier::{self, Fixed};
-use super::{date_key, float, integer, json};
+use super::{float, integer, json};
 use crate::error::{Error, Result, state};
 use crate::pgtype::{PgType, oid};
 
@@ -73,7 +73,7 @@ pub fn key(typed: Typed) -> Result<Typed> {
 }
 
 /// Both sides of a comparison as keys of one carrier. Types are equal or have a comparison operator of their own (integers of
-/// different width, real and double precision, date and timestamp).
+/// different width, real and double precision).
 pub fn comparable(left: Typed, right: Typed) -> Result<(Expr, Expr)> {
     let (l, r) = comparable_typed(left, right)?;
     Ok((l.expr, r.expr))
@@ -89,9 +89,6 @@ pub(super) fn comparable_typed(left: Typed, right: Typed) -> Result<(Typed, Type
     }
     if l.is_float() && r.is_float() && l.oid != r.oid {
         return Ok((key(to_float8(left))?, key(to_float8(right))?));
-    }
-    if let (oid::DATE, oid::TIMESTAMP) | (oid::TIMESTAMP, oid::DATE) = (l.oid, r.oid) {
-        return Ok((date_key::as_timestamp(left), date_key::as_timestamp(right)));
     }
     Ok((key(left)?, key(right)?))
 }

@@ -20,7 +20,6 @@ pub mod codec;
 pub mod collect;
 pub mod compare;
 pub mod conditional;
-mod date_key;
 pub mod datetime;
 pub mod errors;
 pub mod evaluate;

@@ -1,25 +1,17 @@
-//! Casts among the date and time types, and their text forms.
+//! Casts among the date and time types.
 
-use arrow::array::ArrayRef;
-use datafusion_common::ScalarValue;
-
-use super::calendar::MICROS_PER_DAY;
-use super::calendar::is_finite_timestamp;
+use super::calendar::{MICROS_PER_DAY, is_finite_timestamp};
 use super::convert::{
     date_to_timestamp, date_to_timestamptz, local_micros, timestamp_to_date, timestamp_to_time,
     timestamp_to_timestamptz, timestamptz_to_date, timestamptz_to_timestamp,
 };
-use super::session::{self, Zoned, input_context, input_detail, zoned};
+use super::session::{self, Zoned, sig, zoned, zoned_sig};
 use super::span::Span;
-use super::{
-    format_date, format_interval, format_time, format_timestamp, format_timestamptz, parse_date, parse_interval,
-    parse_time, parse_timestamp, parse_timestamptz, typmod,
-};
-use crate::context::QueryContext;
+use super::typmod;
 use crate::error::Result;
 use crate::pgsem::func::{FuncDef, SqlForm, Typed};
-use crate::pgsem::kernel::{Call, Date, Interval, Text, Time, Timestamp};
-use crate::pgsem::registry::{CastContext, CastDef};
+use crate::pgsem::kernel::{Date, Interval, Time, Timestamp};
+use crate::pgsem::registry::{CastContext, CastDef, Signature};
 use crate::pgtype::{PgType, oid};
 
 static DATE_TIMESTAMP: FuncDef =
@@ -105,108 +97,8 @@ fn then_typmod(value: Typed, to: PgType) -> Result<Typed> {
     Ok(apply_typmod(value, to))
 }
 
-/// Text to a date or time type: a constant is read at once.
-fn from_text(ctx: &QueryContext, value: Typed, to: PgType) -> Result<Typed> {
-    if let Some(ScalarValue::Utf8View(text)) = value.as_literal() {
-        return match text {
-            None => Ok(Typed::null(to)),
-            Some(text) => literal_from_text(text, to, ctx),
-        };
-    }
-    let def = match to.oid {
-        oid::DATE => &TEXT_DATE,
-        oid::TIME => &TEXT_TIME,
-        oid::TIMESTAMP => &TEXT_TIMESTAMP,
-        oid::TIMESTAMPTZ => &TEXT_TIMESTAMPTZ,
-        _ => &TEXT_INTERVAL,
-    };
-    let detail = format!("{}|{}", input_detail(ctx), to.typmod);
-    Ok(def.call(vec![value], to, to.repr(), &detail))
-}
-
-/// The value that a text names, as a constant of that type.
-pub fn literal_from_text(text: &str, to: PgType, ctx: &QueryContext) -> Result<Typed> {
-    let value = match to.oid {
-        oid::DATE => ScalarValue::Date32(Some(parse_date(text, ctx)?)),
-        oid::TIME => ScalarValue::Time64Microsecond(Some(parse_time(text, to.typmod, ctx)?)),
-        oid::TIMESTAMP => ScalarValue::TimestampMicrosecond(Some(parse_timestamp(text, to.typmod, ctx)?), None),
-        oid::TIMESTAMPTZ => {
-            ScalarValue::TimestampMicrosecond(Some(parse_timestamptz(text, to.typmod, ctx)?), Some("UTC".into()))
-        }
-        _ => ScalarValue::IntervalMonthDayNano(Some(parse_interval(text, to.typmod)?)),
-    };
-    Ok(Typed::literal(value, to))
-}
-
-// Reading a text depends on DateStyle, TimeZone and now: never an engine's business.
-static TEXT_DATE: FuncDef = FuncDef::failing("text_date", SqlForm::Local, |c| {
-    let ctx = input_context(c.func)?;
-    c.map1::<Text, Date>(|t| parse_date(t, &ctx))
-});
-static TEXT_TIME: FuncDef = FuncDef::failing("text_time", SqlForm::Local, |c| {
-    let (ctx, modifier) = (input_context(c.func)?, c.func.ty.typmod);
-    c.map1::<Text, Time>(|t| parse_time(t, modifier, &ctx))
-});
-static TEXT_TIMESTAMP: FuncDef = FuncDef::failing("text_timestamp", SqlForm::Local, |c| {
-    let (ctx, modifier) = (input_context(c.func)?, c.func.ty.typmod);
-    c.map1::<Text, Timestamp>(|t| parse_timestamp(t, modifier, &ctx))
-});
-static TEXT_TIMESTAMPTZ: FuncDef = FuncDef::failing("text_timestamptz", SqlForm::Local, |c| {
-    let (ctx, modifier) = (input_context(c.func)?, c.func.ty.typmod);
-    c.map1::<Text, Timestamp>(|t| parse_timestamptz(t, modifier, &ctx))
-});
-static TEXT_INTERVAL: FuncDef = FuncDef::failing("text_interval", SqlForm::Local, |c| {
-    let modifier = c.func.ty.typmod;
-    c.map1::<Text, Interval>(|t| parse_interval(t, modifier))
-});
-
-/// Cuts a text to the length of `varchar(n)` or `char(n)`, as an explicit cast does.
-fn cut(mut text: String, to: PgType) -> String {
-    if let Some((at, _)) = to.length_typmod().and_then(|n| text.char_indices().nth(n)) {
-        text.truncate(at);
-    }
-    text
-}
-
-fn write<'a, V: crate::pgsem::kernel::Value>(
-    call: &'a Call<'a>,
-    format: impl Fn(V::Ref<'_>, &mut String),
-) -> Result<ArrayRef> {
-    let to = call.func.ty;
-    call.map1::<V, Text>(|v| {
-        let mut out = String::new();
-        format(v, &mut out);
-        Ok(cut(out, to))
-    })
-}
-
-static DATE_TEXT: FuncDef = FuncDef::new("date_text", SqlForm::Cast, |c| write::<Date>(c, format_date));
-static TIME_TEXT: FuncDef = FuncDef::new("time_text", SqlForm::Cast, |c| write::<Time>(c, format_time));
-static TIMESTAMP_TEXT: FuncDef =
-    FuncDef::new("timestamp_text", SqlForm::Cast, |c| write::<Timestamp>(c, format_timestamp));
-static INTERVAL_TEXT: FuncDef = FuncDef::new("interval_text", SqlForm::Cast, |c| write::<Interval>(c, format_interval));
-
-fn timestamptz_text() -> Zoned {
-    zoned!(new, "timestamptz_text", SqlForm::Cast, |c| {
-        let zone = session::zone(c.func)?;
-        write::<Timestamp>(c, |t, out| format_timestamptz(t, zone, out))
-    })
-}
-
-fn to_text(ctx: &QueryContext, value: Typed, to: PgType) -> Result<Typed> {
-    let detail = if to.typmod < 0 { String::new() } else { to.typmod.to_string() };
-    let def = match value.ty.oid {
-        oid::DATE => &DATE_TEXT,
-        oid::TIME => &TIME_TEXT,
-        oid::TIMESTAMP => &TIMESTAMP_TEXT,
-        oid::INTERVAL => &INTERVAL_TEXT,
-        _ => return Ok(timestamptz_text().call(ctx, vec![value], to)),
-    };
-    Ok(def.call(vec![value], to, to.repr(), &detail))
-}
-
 pub fn casts() -> Vec<CastDef> {
-    use CastContext::{Assignment, Explicit, Implicit};
+    use CastContext::{Assignment, Implicit};
     let cast = |from, to, context, build| CastDef { from, to, context, build };
     let mut casts = vec![
         cast(oid::DATE, oid::TIMESTAMP, Implicit, |_, v, to| Ok(DATE_TIMESTAMP.apply(vec![v], to))),
@@ -237,19 +129,11 @@ pub fn casts() -> Vec<CastDef> {
     for ty in [oid::TIME, oid::TIMESTAMP, oid::TIMESTAMPTZ, oid::INTERVAL] {
         casts.push(cast(ty, ty, Implicit, |_, v, to| then_typmod(v, to)));
     }
-    for ty in [oid::DATE, oid::TIME, oid::TIMESTAMP, oid::TIMESTAMPTZ, oid::INTERVAL] {
-        for text in [oid::TEXT, oid::VARCHAR, oid::BPCHAR] {
-            casts.push(cast(text, ty, Explicit, from_text));
-            casts.push(cast(ty, text, Assignment, to_text));
-        }
-    }
     casts
 }
 
 /// The same conversions written as functions: `date(now())`.
-pub fn signatures() -> Vec<crate::pgsem::registry::Signature> {
-    use super::session::{sig, zoned_sig};
-    use crate::pgsem::registry::Signature;
+pub fn signatures() -> Vec<Signature> {
     vec![
         Signature::func("date", &[oid::TIMESTAMP], oid::DATE, &TIMESTAMP_DATE),
         Signature::func("time", &[oid::TIMESTAMP], oid::TIME, &TIMESTAMP_TIME),

@@ -11,6 +11,7 @@ mod compare;
 mod convert;
 mod current;
 mod extract;
+mod field;
 mod format;
 pub mod interval_arithmetic;
 mod keywords;
@@ -19,6 +20,7 @@ mod make;
 mod oracle_tests;
 mod overlaps;
 mod parse;
+mod part;
 #[cfg(test)]
 mod round_trip_tests;
 mod series;
@@ -31,9 +33,10 @@ mod typmod;
 pub mod zone;
 pub mod zone_name;
 
-pub use casts::{apply_typmod, literal_from_text};
+pub use casts::apply_typmod;
 pub use format::{format_date, format_interval, format_time, format_timestamp, format_timestamptz};
 pub use parse::{parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz};
+pub use session::is_utc;
 pub use span::Span;
 
 use super::registry::{CastDef, Signature};

@@ -12,12 +12,11 @@ use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_physical_expr::create_physical_expr;
 
-use super::{
-    format_date, format_interval, format_time, format_timestamp, format_timestamptz, literal_from_text, zone_name,
-};
+use super::{format_date, format_interval, format_time, format_timestamp, format_timestamptz, zone_name};
 use crate::context::{DateOrder, QueryContext};
 use crate::error::{Error, Result};
 use crate::pgsem::func::Typed;
+use crate::pgsem::io;
 use crate::pgsem::numeric::column::NumericColumn;
 use crate::pgsem::registry::{Target, registry};
 use crate::pgsem::resolve::{self, FunctionChoice};
@@ -38,7 +37,7 @@ fn literal(ty: &str, text: &str, ctx: &QueryContext) -> Result<Typed> {
         oid::TEXT => ScalarValue::Utf8View(Some(text.into())),
         oid::INT4 => ScalarValue::Int32(Some(text.parse().unwrap())),
         oid::FLOAT8 => ScalarValue::Float64(Some(text.parse().unwrap())),
-        _ => return literal_from_text(text, ty, ctx),
+        _ => io::parse(text, ty, ctx)?,
     };
     Ok(Typed::literal(value, ty))
 }

@@ -1,4 +1,4 @@
-//! What a function takes from the session: its time zone, and for text also the order of dates and `now`.
+//! What a function takes from the session: its time zone.
 //!
 //! It travels in a [`PgFunc`]'s detail, so that the same call in another zone is another function. While the zone is UTC, which
 //! is what engines are pinned to, they may compute the call themselves.
@@ -6,7 +6,7 @@
 use arrow::datatypes::DataType;
 use chrono_tz::Tz;
 
-use crate::context::{DateOrder, QueryContext, TimeZone};
+use crate::context::{QueryContext, TimeZone};
 use crate::error::{Error, Result};
 use crate::pgsem::func::{FuncDef, PgFunc, Typed};
 use crate::pgtype::PgType;
@@ -57,30 +57,7 @@ impl Zoned {
 
 /// The zone a kernel was bound with.
 pub fn zone(func: &PgFunc) -> Result<TimeZone> {
-    zone_from(func.detail.split('|').next().unwrap_or(""))
-}
-
-/// All that reading a text depends on, as a detail.
-pub fn input_detail(ctx: &QueryContext) -> String {
-    let order = match ctx.date_order {
-        DateOrder::Mdy => "mdy",
-        DateOrder::Dmy => "dmy",
-        DateOrder::Ymd => "ymd",
-    };
-    format!("{}|{order}|{}", zone_text(ctx.time_zone), ctx.now_micros)
-}
-
-/// The context a kernel that reads text was bound with.
-pub fn input_context(func: &PgFunc) -> Result<QueryContext> {
-    let mut parts = func.detail.split('|');
-    let time_zone = zone_from(parts.next().unwrap_or(""))?;
-    let date_order = match parts.next() {
-        Some("dmy") => DateOrder::Dmy,
-        Some("ymd") => DateOrder::Ymd,
-        _ => DateOrder::Mdy,
-    };
-    let now_micros = parts.next().and_then(|n| n.parse().ok()).unwrap_or(0);
-    Ok(QueryContext { time_zone, date_order, now_micros, ..QueryContext::default() })
+    zone_from(&func.detail)
 }
 
 /// One overload computed by a kernel: `sig!("+", [DATE, INT4] -> DATE, FuncDef::failing(…))`.

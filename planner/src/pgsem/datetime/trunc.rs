@@ -7,7 +7,7 @@ use super::calendar::{
     timestamp_out_of_range, timestamp_to_tm,
 };
 use super::convert::local_micros;
-use super::extract::{unit_not_recognized, unit_not_supported};
+use super::field::{unit_not_recognized, unit_not_supported};
 use super::keywords::{Keyword, Unit, interval_keyword};
 use super::session::{self, Zoned, sig, zoned};
 use super::span::{Fields, Span, interval_out_of_range};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use crate::context::{DateOrder, QueryContext, TimeZone};
+use crate::pgsem::datetime::is_utc;
+use crate::pgsem::func::{PgFunc, SqlForm};
 use crate::pgtype::{PgType, oid};
 
 fn is_zoned(ty: PgType) -> bool {
@@ -27,6 +29,14 @@ pub fn output_detail(ctx: &QueryContext, types: impl IntoIterator<Item = PgType>
 pub fn cast_detail(ctx: &QueryContext, from: PgType, to: PgType) -> String {
     let target = to.sql_name();
     if is_temporal(from) || is_temporal(to) { format!("{} {target}", session_detail(ctx)) } else { target }
+}
+
+/// Whether only the session's own settings make a function's result right. Engines are pinned to UTC and ISO, so what prints a
+/// timestamptz elsewhere stays here, and so does what reads a time from text (DateStyle, TimeZone, now).
+pub fn needs_session(func: &PgFunc) -> bool {
+    let reads = is_temporal(func.ty) && func.def.sql == SqlForm::Cast && func.arg_types.iter().any(|ty| ty.is_string());
+    let prints = func.arg_types.iter().any(|ty| is_zoned(*ty)) && func.detail == zone_name(zone_of(&func.detail));
+    reads || prints && !is_utc(zone_of(&func.detail))
 }
 
 /// All that input and output may depend on.

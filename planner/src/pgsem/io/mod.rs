@@ -16,7 +16,7 @@ use datafusion_common::ScalarValue;
 
 pub use array::{list, span};
 pub use call::{argument_writers, input_call, output_call, output_call_as};
-pub use environment::{cast_detail, context_of, output_detail, session_detail, zone_of};
+pub use environment::{cast_detail, context_of, needs_session, output_detail, session_detail, zone_of};
 pub use input::{Parser, parser};
 pub use output::{CellWriter, formatter};
 pub use simple::{bpchar, parse_bool, parse_bytea, parse_char, parse_name, parse_uuid, push_bytea, truncate_chars};

@@ -5,6 +5,7 @@ use datafusion_common::ScalarValue;
 
 use super::from_char::read;
 use super::pattern::Shown;
+use super::said::Read;
 use super::{Node, parse, to_char};
 use crate::context::{QueryContext, TimeZone};
 use crate::error::{Error, Result, state};
@@ -142,10 +143,7 @@ fn to_char_timestamptz(ctx: &QueryContext, args: Vec<Typed>) -> Result<Typed> {
 }
 
 /// Runs `result` over what the template of the second argument reads from the first.
-fn read_by<R: Value>(
-    call: &Call<'_>,
-    result: impl Fn(super::from_char::Read, &str) -> Result<R::Owned>,
-) -> Result<ArrayRef> {
+fn read_by<R: Value>(call: &Call<'_>, result: impl Fn(Read, &str) -> Result<R::Owned>) -> Result<ArrayRef> {
     let texts = call.column::<Text>(0)?;
     let templates = Templates::new(call, 1)?;
     call.build::<R>(|row| match call.get::<Text>(&texts, 0, row) {

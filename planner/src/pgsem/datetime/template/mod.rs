@@ -3,6 +3,7 @@
 mod from_char;
 mod functions;
 mod pattern;
+mod said;
 mod to_char;
 
 pub use functions::signatures;
