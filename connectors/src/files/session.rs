@@ -94,6 +94,7 @@ impl Environment {
         let (plan, tables) = prepared.await.map_err(|e| Error::internal(e.to_string()))??;
         let env = self.shared.query_env(self.shared.query_pool())?;
         let session = Session::new(&self.shared.settings, env, stop, &plan);
+        let plan = session.optimize(plan)?;
         let partitions = session.state.config().target_partitions();
         let leaves = Leaves { environment: self.clone(), tables, partitions };
         let operators = session.plan(&plan, Arc::new(leaves)).await?;

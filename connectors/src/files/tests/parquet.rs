@@ -104,6 +104,8 @@ async fn a_folder_of_files_is_one_table() {
     let rows = fixture.rows("SELECT t, k::text, f::text FROM orders WHERE k >= 9 ORDER BY orders.k").await.unwrap();
     assert_eq!(rows, ["t000009|9|-", "t000010|10|-", "t000011|11|0.5"]);
     assert_eq!(fixture.rows("SELECT count(*)::text FROM orders").await.unwrap(), ["12"]);
+    let distinct = fixture.rows("SELECT DISTINCT (k % 2)::text FROM orders ORDER BY 1").await.unwrap();
+    assert_eq!(distinct, ["0", "1"]);
 }
 
 #[tokio::test]
