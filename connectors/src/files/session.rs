@@ -198,12 +198,18 @@ impl EngineSession for FilesSession {
             let run = caught(async {
                 let (operators, session) = match environment.plan(request.sql, stop_work).await {
                     Ok(plan) => plan,
-                    Err(error) => return Ok(drop(planned.send(Err(error)))),
+                    Err(error) => {
+                        drop(planned.send(Err(error)));
+                        return Ok(());
+                    }
                 };
                 let rows = execute_stream(operators, session.state.task_ctx()).map_err(translate);
                 let mut rows = match rows {
                     Ok(rows) => rows,
-                    Err(error) => return Ok(drop(planned.send(Err(error)))),
+                    Err(error) => {
+                        drop(planned.send(Err(error)));
+                        return Ok(());
+                    }
                 };
                 drop(planned.send(Ok(())));
                 while let Some(batch) = rows.next().await {

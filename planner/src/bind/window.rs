@@ -43,7 +43,7 @@ impl Binder<'_> {
         let mut sorted = Vec::with_capacity(spec.order_by.len());
         for item in &spec.order_by {
             let typed = self.bind_expr(&item.expr, scope, Clause::WindowOrder)?;
-            sorted.push((self.settle(typed)?, item.options.clone()));
+            sorted.push((self.settle(typed)?, item.options));
         }
         let order_by = sorted
             .iter()

@@ -35,10 +35,7 @@ pub fn parse_int8(text: &str) -> Result<i64> {
 
 /// `oidin`: unsigned 32 bits; a negative `int4` stands for its bits.
 pub fn parse_oid(text: &str) -> Result<i64> {
-    let value: i64 = match parse_int(text, "oid") {
-        Ok(value) => value,
-        Err(e) => return Err(e),
-    };
+    let value: i64 = parse_int(text, "oid")?;
     match value {
         0..=0xffff_ffff => Ok(value),
         -0x8000_0000..=-1 => Ok(i64::from(value as i32 as u32)),
@@ -239,7 +236,7 @@ mod tests {
             (0.1 + 0.2, "0.30000000000000004"),
             (1.7976931348623157e308, "1.7976931348623157e+308"),
             (2f64.powi(89), "6.189700196426902e+26"),
-            (596_949_207_502_649.25, "596949207502649.2"),
+            (596_949_207_502_649.2, "596949207502649.2"),
             (2f64.powi(-25), "2.9802322387695312e-08"),
             (3e23, "3e+23"),
             (f64::NEG_INFINITY, "-Infinity"),

@@ -60,7 +60,7 @@ enum Cells<'a> {
     },
 }
 
-fn cast<'a, A: 'static>(array: &'a dyn Array, ty: PgType) -> Result<&'a A> {
+fn cast<A: 'static>(array: &dyn Array, ty: PgType) -> Result<&A> {
     let wrong = || Error::internal(format!("a column of type {ty} arrived as {}", array.data_type()));
     array.as_any().downcast_ref().ok_or_else(wrong)
 }

@@ -75,7 +75,7 @@ pub(super) fn after(left: &Expr, right: Expr, and: bool) -> Result<Expr> {
         return Ok(right);
     }
     let parts = split(left, and);
-    let guards: Vec<Expr> = choose(parts.into_iter().filter(|e| is_guard(e)));
+    let guards: Vec<Expr> = choose(parts.into_iter().filter(is_guard));
     let guard = if and { conjunction(guards) } else { disjunction(guards) };
     match guard {
         // AND: evaluated unless the left side is false. OR: unless it is true.

@@ -1,6 +1,7 @@
 //! DISTINCT inside an aggregate: each different row once, in ascending order, as PostgreSQL feeds them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::marker::PhantomData;
 
 use arrow::array::ArrayRef;
@@ -52,9 +53,9 @@ impl State for DistinctRows {
 
     fn update(&mut self, (keys, args): &Self::Input<'_>, row: usize) -> Result<()> {
         let key: Vec<u8> = keys.iter().flat_map(|k| k.get(row)).copied().collect();
-        if !self.rows.contains_key(&key) {
+        if let Entry::Vacant(entry) = self.rows.entry(key) {
             let values = args.iter().map(|a| payload::encode(a, row)).collect::<Result<_>>()?;
-            self.rows.insert(key, values);
+            entry.insert(values);
         }
         Ok(())
     }

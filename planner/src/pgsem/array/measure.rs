@@ -22,7 +22,7 @@ pub fn signatures() -> Vec<Signature> {
     ]
 }
 
-static CARDINALITY: FuncDef = FuncDef::new("cardinality", SqlForm::Call("cardinality"), |c| of_length(c, |n| Some(n)));
+static CARDINALITY: FuncDef = FuncDef::new("cardinality", SqlForm::Call("cardinality"), |c| of_length(c, Some));
 static LENGTH: FuncDef = FuncDef::new("array_length", SqlForm::Call("array_length"), |c| of_dimension(c, |n| n));
 static UPPER: FuncDef = FuncDef::new("array_upper", SqlForm::Call("array_upper"), |c| of_dimension(c, |n| n));
 static LOWER: FuncDef = FuncDef::new("array_lower", SqlForm::Call("array_lower"), |c| of_dimension(c, |_| 1));

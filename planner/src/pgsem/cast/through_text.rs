@@ -65,7 +65,7 @@ static INET_OUT: FuncDef = FuncDef::new("network_show", SqlForm::Cast, |c| {
         })
     })
 });
-static IN: FuncDef = FuncDef::failing("text_in", SqlForm::Cast, |c| read(c));
+static IN: FuncDef = FuncDef::failing("text_in", SqlForm::Cast, read);
 
 fn read(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.column::<Text>(0)?;

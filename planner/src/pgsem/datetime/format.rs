@@ -110,11 +110,11 @@ pub fn push_offset(seconds: i32, out: &mut String) {
     out.push(if seconds < 0 { '-' } else { '+' });
     let seconds = seconds.unsigned_abs();
     push_two(seconds / 3600, out);
-    if seconds % 3600 != 0 {
+    if !seconds.is_multiple_of(3600) {
         out.push(':');
         push_two(seconds / 60 % 60, out);
     }
-    if seconds % 60 != 0 {
+    if !seconds.is_multiple_of(60) {
         out.push(':');
         push_two(seconds % 60, out);
     }

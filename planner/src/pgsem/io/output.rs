@@ -28,11 +28,9 @@ pub fn formatter<'a>(array: &'a dyn Array, ty: PgType, zone: TimeZone) -> Result
     }
     Ok(match ty.oid {
         oid::BOOL => by::<Bool>(array, |v, out| out.push(if v { 't' } else { 'f' }))?,
-        oid::INT2 => by::<I16>(array, |v, out| push_display(v, out))?,
-        oid::INT4 => by::<I32>(array, |v, out| push_display(v, out))?,
-        oid::INT8 | oid::OID | oid::REGCLASS | oid::REGPROC | oid::REGNAMESPACE => {
-            by::<I64>(array, |v, out| push_display(v, out))?
-        }
+        oid::INT2 => by::<I16>(array, push_display)?,
+        oid::INT4 => by::<I32>(array, push_display)?,
+        oid::INT8 | oid::OID | oid::REGCLASS | oid::REGPROC | oid::REGNAMESPACE => by::<I64>(array, push_display)?,
         oid::REGTYPE => by::<I64>(array, |v, out| match u32::try_from(v).ok().and_then(type_info) {
             Some(info) => out.push_str(info.sql_name),
             None => push_display(v, out),

@@ -129,7 +129,7 @@ fn build_array(call: &Call<'_>, style: Style) -> Result<ArrayRef> {
 
 /// Writers of the keys, at the even arguments; the odd ones are empty.
 fn key_writers<'a>(call: &'a Call<'_>, function: &str) -> Result<Vec<CellWriter<'a>>> {
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(invalid("argument list must have even number of elements")
             .with_hint(format!("The arguments of {function}() must consist of alternating keys and values.")));
     }

@@ -44,8 +44,7 @@ fn print_members(members: &Members<'_>) -> String {
     print::object(members.iter().map(|((_, key), value)| (*key, value.as_ref())))
 }
 
-static CONCAT: FuncDef =
-    FuncDef::new("jsonb_concat", SqlForm::Infix("||"), |c| c.map2::<Text, Text, Text>(|a, b| concat(a, b)));
+static CONCAT: FuncDef = FuncDef::new("jsonb_concat", SqlForm::Infix("||"), |c| c.map2::<Text, Text, Text>(concat));
 
 /// Objects are merged; anything else is joined as arrays.
 fn concat(a: &str, b: &str) -> Result<String> {

@@ -40,7 +40,7 @@ pub(super) fn write(template: &Template, prepared: &Prepared) -> Result<String> 
     let negative = prepared.negative && !d.roman;
     let signed_apart = d.plus || d.minus;
     let sign_wrote =
-        if signed_apart { !(d.plus && !d.minus) } else { !negative && d.fill_mode && d.sign == SignPlace::None };
+        if signed_apart { !d.plus || d.minus } else { !negative && d.fill_mode && d.sign == SignPlace::None };
     if !signed_apart {
         if !negative && d.fill_mode {
             d.brackets = false;

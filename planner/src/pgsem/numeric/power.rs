@@ -1,11 +1,10 @@
 //! `power(a, b)` and `a ^ b`.
 
 use super::int::{Int, Rounding};
-use super::transcendental::result_scale;
+use super::transcendental::{LOG10_E, result_scale};
 use super::{Finite, MAX_RESULT_DISPLAY_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, overflow};
 use crate::error::{Error, Result, state};
 
-const LOG10_E: f64 = 0.434_294_481_903_252;
 /// A little more than `exp` accepts: the precise calculation draws the exact line.
 const LN_LIMIT: f64 = 2000.0 * 3.01;
 /// `3 * SHRT_MAX * DEC_DIGITS`

@@ -1,15 +1,18 @@
 //! `sqrt`, `exp`, `ln` and `log`: the series PostgreSQL sums, with the scales it sums them at, so that the last digit is the
 //! same too.
 
+use std::f64::consts::LN_10;
+
 use num_bigint::BigInt;
 
 use super::int::{Int, Rounding};
 use super::{Finite, MAX_RESULT_DISPLAY_SCALE, MIN_SIGNIFICANT_DIGITS, Numeric, overflow};
 use crate::error::{Error, Result, state};
 
-/// log10(e) and ln(10) as PostgreSQL rounds them.
-const LOG10_E: f64 = 0.434_294_481_903_252;
-const LN_10: f64 = 2.302_585_092_994_046;
+/// log10(e) and log10(2) as PostgreSQL rounds them.
+#[expect(clippy::approx_constant, reason = "PostgreSQL's rounded constant decides the scale of the result")]
+pub(super) const LOG10_E: f64 = 0.434_294_481_903_252;
+#[expect(clippy::approx_constant, reason = "PostgreSQL's rounded constant decides the scale of the result")]
 const LOG10_2: f64 = 0.301_029_995_663_981;
 /// `NUMERIC_MAX_RESULT_SCALE * 3`: beyond `exp(±6000)` the result overflows or is zero.
 const EXP_LIMIT: f64 = 6000.0;

@@ -143,7 +143,7 @@ impl Reader<'_> {
             .iter()
             .position(|name| self.rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
         let Some(index) = found else {
-            let word = self.rest.split(|c| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0c')).next().unwrap_or("");
+            let word = self.rest.split([' ', '\t', '\n', '\r', '\x0c']).next().unwrap_or("");
             return Err(invalid(format!("invalid value \"{word}\" for \"{}\"", field.keyword.name))
                 .with_detail("The given value did not match any of the allowed values for this field."));
         };
