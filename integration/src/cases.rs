@@ -55,13 +55,23 @@ fn read(name: &str) -> io::Result<String> {
 }
 
 pub fn cases() -> io::Result<Vec<Case>> {
-    serde_json::from_str(&read("postgres-answers.json")?).map_err(io::Error::other)
+    let mut all = Vec::new();
+    for file in ["postgres-answers.json", "structure-answers.json"] {
+        let cases: Vec<Case> = serde_json::from_str(&read(file)?).map_err(io::Error::other)?;
+        all.extend(cases);
+    }
+    Ok(all)
 }
 
 fn tables() -> io::Result<Vec<(String, Table)>> {
-    let tables: serde_json::Map<String, Value> =
-        serde_json::from_str(&read("tables.json")?).map_err(io::Error::other)?;
-    tables.into_iter().map(|(n, t)| Ok((n, serde_json::from_value(t).map_err(io::Error::other)?))).collect()
+    let mut all = Vec::new();
+    for file in ["tables.json", "structure-tables.json"] {
+        let tables: serde_json::Map<String, Value> = serde_json::from_str(&read(file)?).map_err(io::Error::other)?;
+        for (name, table) in tables {
+            all.push((name, serde_json::from_value(table).map_err(io::Error::other)?));
+        }
+    }
+    Ok(all)
 }
 
 fn bytes(value: &Value) -> Option<&str> {
@@ -87,11 +97,8 @@ fn text(value: &Value) -> Option<String> {
 fn create(table: &str, types: &[(&str, &str)], rows: impl Iterator<Item = Vec<String>>, suffix: &str) -> String {
     let columns: Vec<String> = types.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
     let rows: Vec<String> = rows.map(|values| format!("({})", values.join(", "))).collect();
-    format!(
-        "create table {table} ({}){suffix};\ninsert into {table} values {};\n",
-        columns.join(", "),
-        rows.join(",\n")
-    )
+    let create = format!("create table {table} ({}){suffix};\n", columns.join(", "));
+    if rows.is_empty() { create } else { format!("{create}insert into {table} values {};\n", rows.join(",\n")) }
 }
 
 pub fn load_postgres(server: &TestPostgres) -> io::Result<()> {

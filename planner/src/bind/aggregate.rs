@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{Column, ScalarValue};
+use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, Case, GroupingSet};
 use datafusion_expr::{Aggregate, BinaryExpr, Cast, Expr, ExprSchemable, JoinType, LogicalPlan, Operator, lit};
 
@@ -228,7 +228,7 @@ impl<'l, 'a> Lifter<'l, 'a> {
 
     /// A subquery may mention columns of this level only if they are grouped by.
     fn rewrite_subquery(&mut self, expr: Expr) -> datafusion_common::Result<Transformed<Expr>> {
-        if !matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)) {
+        if !node::is_subquery(&expr) {
             return Ok(Transformed::no(expr));
         }
         node::map_outer_columns(expr, &mut |column, field| {
@@ -270,8 +270,8 @@ impl<'l, 'a> Lifter<'l, 'a> {
             // One group, and nothing is asked about it.
             return Ok(node::one_row());
         }
-        let plan = hoist_subqueries(self.binder, plan, &mut group)?;
-        let plan = hoist_subqueries(self.binder, plan, &mut values)?;
+        let plan = hoist_subqueries(self.binder, plan, &mut group, &DFSchema::empty())?;
+        let plan = hoist_subqueries(self.binder, plan, &mut values, &DFSchema::empty())?;
         Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), group, values)?))
     }
 
@@ -302,7 +302,7 @@ impl<'l, 'a> Lifter<'l, 'a> {
             }
         }
         values.extend(self.calls.iter().map(|(call, column)| node::named(call.clone(), column)));
-        let plan = hoist_subqueries(self.binder, plan, &mut values)?;
+        let plan = hoist_subqueries(self.binder, plan, &mut values, &DFSchema::empty())?;
         let schema = plan.schema().clone();
         let mut plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(plan), group, values)?);
         if empty > 0 {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::logical_plan::RecursiveQuery;
 use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast;
@@ -15,7 +16,8 @@ use super::node::{self, project};
 use super::query::Body;
 use super::scope::{Scope, ScopeColumn, fold};
 use crate::error::{Error, Result, state};
-use crate::pgsem::Typed;
+use crate::pgsem::key::to_dynamic;
+use crate::pgtype::PgType;
 use crate::source::WorkTable;
 
 /// A WITH query in reach.
@@ -87,7 +89,11 @@ impl Binder<'_> {
     }
 
     /// The same columns under new names, so that two references never meet under one name.
-    fn renamed(&mut self, plan: LogicalPlan, mut columns: Vec<ScopeColumn>) -> Result<(LogicalPlan, Vec<ScopeColumn>)> {
+    pub(super) fn renamed(
+        &mut self,
+        plan: LogicalPlan,
+        mut columns: Vec<ScopeColumn>,
+    ) -> Result<(LogicalPlan, Vec<ScopeColumn>)> {
         let mut exprs = Vec::with_capacity(columns.len());
         for column in &mut columns {
             let name = self.fresh_column();
@@ -141,9 +147,10 @@ impl Binder<'_> {
             return Ok(None);
         }
         refuse_clauses(terms.query)?;
+        let exprs = body.columns.iter().map(|c| &c.typed.expr);
+        check_recursion(&body.plan, exprs, &scan, name)?;
         let body = self.fit_to_start(name, body, &columns)?;
         let (next, _) = self.materialize(body)?;
-        check_recursion(&next, &scan, name)?;
         if !terms.all {
             for column in &columns {
                 keys::check_equality(column.typed.ty)?;
@@ -162,10 +169,7 @@ impl Binder<'_> {
         let mut wide = Vec::with_capacity(columns.len());
         for mut column in columns {
             let typed = self.settle(column.typed)?;
-            let ty = typed.ty;
-            let any = Typed::null(ty.without_typmod());
-            column.typed = self.unify(vec![typed, any], "UNION")?.swap_remove(0);
-            column.typed.ty = ty;
+            column.typed = if typed.ty == PgType::NUMERIC { to_dynamic(typed) } else { typed };
             (column.table_oid, column.column_number) = (0, 0);
             wide.push(column);
         }
@@ -206,7 +210,7 @@ fn refuse_clauses(query: &ast::Query) -> Result<()> {
         _ if query.limit_clause.is_some() || query.fetch.is_some() => "LIMIT",
         _ => return Ok(()),
     };
-    Err(Error::unsupported(format!("{what} in a recursive query")))
+    Err(Error::new(state::FEATURE_NOT_SUPPORTED, format!("{what} in a recursive query is not implemented")))
 }
 
 /// Gives columns the names of an alias' column list.
@@ -253,19 +257,34 @@ fn recursion(name: &str, what: &str) -> Error {
     Error::new(state::INVALID_RECURSION, format!("recursive reference to query \"{name}\" {what}"))
 }
 
-/// The previous round's rows may be read only where each of them counts by itself.
-fn check_recursion(term: &LogicalPlan, work: &LogicalPlan, name: &str) -> Result<()> {
+/// The previous round's rows may be read only where each of them counts by itself. `outputs` stand above the term.
+fn check_recursion<'e>(
+    term: &LogicalPlan,
+    outputs: impl Iterator<Item = &'e Expr>,
+    work: &LogicalPlan,
+    name: &str,
+) -> Result<()> {
     use datafusion_common::JoinType;
     let reads = |plan: &LogicalPlan| -> Result<bool> { node::contains(plan, work) };
-    let mut plan = term;
-    loop {
-        for expr in plan.expressions() {
-            for subquery in node::subqueries(&expr) {
-                if reads(&subquery.subquery)? {
-                    return Err(recursion(name, "must not appear within a subquery"));
-                }
+    let nested = |expr: &Expr| -> Result<()> {
+        for subquery in node::subqueries(expr) {
+            if reads(&subquery.subquery)? {
+                return Err(recursion(name, "must not appear within a subquery"));
             }
         }
+        Ok(())
+    };
+    for expr in outputs {
+        nested(expr)?;
+    }
+    term.apply(|plan| {
+        plan.apply_expressions(|expr| {
+            nested(expr)?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    let mut plan = term;
+    loop {
         let inputs = plan.inputs();
         let mut reading = Vec::new();
         for (i, input) in inputs.iter().enumerate() {

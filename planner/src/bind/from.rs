@@ -18,21 +18,43 @@ use crate::error::{Error, Result, state};
 #[derive(Debug)]
 pub(super) struct FromItem {
     pub plan: LogicalPlan,
+    pub names: Names,
+}
+
+/// What an item of FROM puts into scope.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
     pub relations: Vec<ScopeRelation>,
     /// What unqualified names and `*` see.
     pub columns: Vec<ScopeColumn>,
+    /// Names inside a join that has an alias: they are out of reach.
+    hidden: Vec<String>,
 }
 
 impl FromItem {
     /// One relation under one name.
     pub fn relation(plan: LogicalPlan, name: String, columns: Vec<ScopeColumn>) -> Self {
         let relation = ScopeRelation { schema: None, name, columns: columns.clone(), table: None };
-        Self { plan, relations: vec![relation], columns }
+        Self { plan, names: Names { relations: vec![relation], columns, hidden: Vec::new() } }
+    }
+}
+
+impl Names {
+    /// The names of two items, side by side.
+    pub fn and(mut self, other: Names) -> Names {
+        self.relations.extend(other.relations);
+        self.columns.extend(other.columns);
+        self.hidden.extend(other.hidden);
+        self
     }
 
-    /// The names of this item, around a query inside it.
     pub fn scope<'p>(&self, parent: Option<&'p Scope<'p>>) -> Scope<'p> {
-        Scope { relations: self.relations.clone(), columns: self.columns.clone(), windows: &[], parent }
+        self.clone().into_scope(&[], parent)
+    }
+
+    pub fn into_scope<'p>(self, windows: &'p [ast::NamedWindowDefinition], parent: Option<&'p Scope<'p>>) -> Scope<'p> {
+        let Names { relations, columns, hidden } = self;
+        Scope { relations, columns, hidden, windows, parent }
     }
 }
 
@@ -48,7 +70,7 @@ impl Binder<'_> {
             all = Some(match all {
                 None => self.bind_joins(table, outer, outer)?,
                 Some(left) => {
-                    let siblings = left.scope(outer);
+                    let siblings = left.names.scope(outer);
                     let right = self.bind_joins(table, Some(&siblings), outer)?;
                     self.cross(left, right)?
                 }
@@ -67,7 +89,7 @@ impl Binder<'_> {
         let mut left = self.bind_factor(&table.relation, lateral, outer)?;
         for step in &table.joins {
             let (kind, constraint) = join_kind(&step.join_operator)?;
-            let siblings = left.scope(lateral);
+            let siblings = left.names.scope(lateral);
             let right = self.bind_factor(&step.relation, Some(&siblings), outer)?;
             left = self.join(left, right, kind, constraint, outer)?;
         }
@@ -111,7 +133,9 @@ impl Binder<'_> {
                     return Err(syntax("subquery in FROM must have an alias")
                         .with_hint("For example, FROM (SELECT ...) [AS] foo."));
                 };
-                let body = self.bind_query(subquery, if *is_lateral { lateral } else { outer })?;
+                let siblings = lateral.iter().flat_map(|s| &s.relations).map(|r| r.name.clone());
+                let apart = Scope { hidden: siblings.collect(), parent: outer, ..Scope::default() };
+                let body = self.bind_query(subquery, if *is_lateral { lateral } else { Some(&apart) })?;
                 let (plan, mut columns) = self.materialize(body)?;
                 rename(&mut columns, alias, "table")?;
                 Ok(FromItem::relation(plan, fold(&alias.name), columns))
@@ -119,8 +143,11 @@ impl Binder<'_> {
             F::NestedJoin { table_with_joins, alias } => {
                 let mut item = self.bind_joins(table_with_joins, lateral, outer)?;
                 if let Some(alias) = alias {
-                    rename(&mut item.columns, alias, "table")?;
-                    item = FromItem::relation(item.plan, fold(&alias.name), item.columns);
+                    let Names { relations, mut columns, mut hidden } = item.names;
+                    rename(&mut columns, alias, "table")?;
+                    hidden.extend(relations.into_iter().map(|r| r.name));
+                    item = FromItem::relation(item.plan, fold(&alias.name), columns);
+                    item.names.hidden = hidden;
                 }
                 Ok(item)
             }
@@ -130,13 +157,9 @@ impl Binder<'_> {
 
     /// A comma between two items.
     fn cross(&mut self, left: FromItem, right: FromItem) -> Result<FromItem> {
-        check_aliases(&left.relations, &right.relations)?;
+        check_aliases(&left.names, &right.names)?;
         let plan = apply(left.plan, right.plan, JoinType::Inner, None)?;
-        let mut relations = left.relations;
-        relations.extend(right.relations);
-        let mut columns = left.columns;
-        columns.extend(right.columns);
-        Ok(FromItem { plan, relations, columns })
+        Ok(FromItem { plan, names: left.names.and(right.names) })
     }
 }
 
@@ -163,16 +186,16 @@ pub(super) fn apply(
 }
 
 /// 42712: two items of FROM under one name.
-pub(super) fn check_aliases(left: &[ScopeRelation], right: &[ScopeRelation]) -> Result<()> {
-    for r in right {
-        if left.iter().any(|l| l.name == r.name && (l.schema == r.schema || l.schema.is_none() || r.schema.is_none())) {
-            return Err(Error::new(
-                state::DUPLICATE_ALIAS,
-                format!("table name \"{}\" specified more than once", r.name),
-            ));
+pub(super) fn check_aliases(left: &Names, right: &Names) -> Result<()> {
+    let same = |l: &ScopeRelation, r: &ScopeRelation| {
+        l.name == r.name && (l.schema == r.schema || l.schema.is_none() || r.schema.is_none())
+    };
+    match right.relations.iter().find(|r| left.relations.iter().any(|l| same(l, r))) {
+        Some(double) => {
+            Err(Error::new(state::DUPLICATE_ALIAS, format!("table name \"{}\" specified more than once", double.name)))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn join_kind(operator: &ast::JoinOperator) -> Result<(Kind, &ast::JoinConstraint)> {

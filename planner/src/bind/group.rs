@@ -7,7 +7,6 @@ use sqlparser::ast;
 use super::aggregate::has_aggregate;
 use super::binder::{Binder, syntax};
 use super::scope::{Scope, fold};
-use super::set_returning::is_set_returning;
 use super::target::Targets;
 use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
@@ -148,9 +147,6 @@ fn check_item(expr: &Expr) -> Result<()> {
     }
     if expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))? {
         return Err(Error::new(state::WINDOWING_ERROR, "window functions are not allowed in GROUP BY"));
-    }
-    if is_set_returning(expr) {
-        return Err(Error::unsupported("a set-returning function in GROUP BY"));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use sqlparser::ast;
 use super::Clause;
 use super::binder::{Binder, syntax};
 use super::from::{FromItem, apply, check_aliases};
+use super::hoist::hoist_subqueries;
 use super::node::{self, project};
 use super::scope::{Scope, ScopeColumn, fold};
 use crate::error::{Error, Result, state};
@@ -63,7 +64,7 @@ impl Binder<'_> {
         constraint: &ast::JoinConstraint,
         outer: Option<&Scope<'_>>,
     ) -> Result<FromItem> {
-        check_aliases(&left.relations, &right.relations)?;
+        check_aliases(&left.names, &right.names)?;
         match constraint {
             ast::JoinConstraint::Using(names) => {
                 let names = names
@@ -82,14 +83,14 @@ impl Binder<'_> {
                 self.join_using(left, right, kind, names)
             }
             ast::JoinConstraint::Natural => {
-                let names = left.columns.iter().map(|c| &c.name);
-                let names = names.filter(|n| right.columns.iter().any(|c| c.name == **n)).cloned().collect();
+                let names = left.names.columns.iter().map(|c| &c.name);
+                let names = names.filter(|n| right.names.columns.iter().any(|c| c.name == **n)).cloned().collect();
                 self.join_using(left, right, kind, names)
             }
             ast::JoinConstraint::On(condition) => self.join_on(left, right, kind, condition, outer),
             ast::JoinConstraint::None if kind == Kind::Cross => {
                 let plan = apply(left.plan, right.plan, kind.join_type(), None)?;
-                Ok(concat(plan, left.relations, left.columns, right.relations, right.columns))
+                Ok(FromItem { plan, names: left.names.and(right.names) })
             }
             ast::JoinConstraint::None => Err(syntax("syntax error: a join needs ON, USING or NATURAL")),
         }
@@ -103,25 +104,34 @@ impl Binder<'_> {
         condition: &ast::Expr,
         outer: Option<&Scope<'_>>,
     ) -> Result<FromItem> {
-        let mut item = concat(node::one_row(), left.relations, left.columns, right.relations, right.columns);
-        let scope = item.scope(outer);
-        let condition = self.bind_condition(condition, &scope, Clause::JoinOn)?;
-        let simple = !node::has_subquery(&condition) && !condition.contains_outer();
-        item.plan = if simple || kind != Kind::Inner {
+        let names = left.names.and(right.names);
+        let condition = self.bind_condition(condition, &names.scope(outer), Clause::JoinOn)?;
+        let plan = if !node::has_subquery(&condition) {
             apply(left.plan, right.plan, kind.join_type(), Some(condition))?
-        } else {
+        } else if kind == Kind::Inner {
             // Subqueries are unnested in filters.
             node::filter(apply(left.plan, right.plan, kind.join_type(), None)?, condition)?
+        } else {
+            // A subquery over one side is a column of that side.
+            let mut condition = [condition];
+            let (l, r) = (left.plan.schema().clone(), right.plan.schema().clone());
+            let left = hoist_subqueries(self, left.plan, &mut condition, &r)?;
+            let right = hoist_subqueries(self, right.plan, &mut condition, &l)?;
+            if condition.iter().any(node::has_subquery) {
+                return Err(Error::unsupported("a subquery over both sides of an outer join in its condition"));
+            }
+            let [condition] = condition;
+            apply(left, right, kind.join_type(), Some(condition))?
         };
-        Ok(item)
+        Ok(FromItem { plan, names })
     }
 
     fn join_using(&mut self, left: FromItem, right: FromItem, kind: Kind, names: Vec<String>) -> Result<FromItem> {
         let mut condition: Option<Expr> = None;
         let mut merged = Vec::with_capacity(names.len());
         for name in &names {
-            let l = common_column(&left.columns, name, "left")?;
-            let r = common_column(&right.columns, name, "right")?;
+            let l = common_column(&left.names.columns, name, "left")?;
+            let r = common_column(&right.names.columns, name, "right")?;
             let equal = self.operator("=", vec![l.typed.clone(), r.typed.clone()])?.expr;
             condition = Some(match condition {
                 Some(all) => all.and(equal),
@@ -153,25 +163,11 @@ impl Binder<'_> {
         if computed.len() > plan.schema().fields().len() {
             plan = project(plan, computed)?;
         }
-        let rest = |all: Vec<ScopeColumn>| all.into_iter().filter(|c| !names.contains(&c.name)).collect::<Vec<_>>();
-        columns.extend(rest(left.columns));
-        columns.extend(rest(right.columns));
-        let mut relations = left.relations;
-        relations.extend(right.relations);
-        Ok(FromItem { plan, relations, columns })
+        let mut all = left.names.and(right.names);
+        columns.extend(all.columns.into_iter().filter(|c| !names.contains(&c.name)));
+        all.columns = columns;
+        Ok(FromItem { plan, names: all })
     }
-}
-
-fn concat(
-    plan: LogicalPlan,
-    mut relations: Vec<super::scope::ScopeRelation>,
-    mut columns: Vec<ScopeColumn>,
-    more_relations: Vec<super::scope::ScopeRelation>,
-    more_columns: Vec<ScopeColumn>,
-) -> FromItem {
-    relations.extend(more_relations);
-    columns.extend(more_columns);
-    FromItem { plan, relations, columns }
 }
 
 fn common_column<'c>(columns: &'c [ScopeColumn], name: &str, side: &str) -> Result<&'c ScopeColumn> {

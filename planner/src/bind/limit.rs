@@ -26,7 +26,7 @@ impl Binder<'_> {
         body: Body,
         query: &ast::Query,
         keys: &[OrderKey],
-        outer: Option<&Scope<'_>>,
+        scope: &Scope<'_>,
     ) -> Result<Body> {
         let (mut fetch, mut skip) = (None, None);
         match &query.limit_clause {
@@ -34,8 +34,8 @@ impl Binder<'_> {
                 if !limit_by.is_empty() {
                     return Err(syntax("syntax error: LIMIT BY is not PostgreSQL's"));
                 }
-                fetch = self.row_count(limit.as_ref(), Clause::Limit, outer)?;
-                skip = self.row_count(offset.as_ref().map(|o| &o.value), Clause::Offset, outer)?;
+                fetch = self.row_count(limit.as_ref(), Clause::Limit, scope)?;
+                skip = self.row_count(offset.as_ref().map(|o| &o.value), Clause::Offset, scope)?;
             }
             Some(ast::LimitClause::OffsetCommaLimit { .. }) => {
                 return Err(
@@ -53,7 +53,7 @@ impl Binder<'_> {
                 return Err(syntax("multiple LIMIT clauses not allowed"));
             }
             fetch = match &clause.quantity {
-                Some(quantity) => self.row_count(Some(quantity), Clause::Limit, outer)?,
+                Some(quantity) => self.row_count(Some(quantity), Clause::Limit, scope)?,
                 None => Some(lit(1i64)),
             };
             with_ties = clause.with_ties;
@@ -72,20 +72,17 @@ impl Binder<'_> {
     }
 
     /// A number of rows: an expression without columns, NULL for no limit.
-    fn row_count(
-        &mut self,
-        expr: Option<&ast::Expr>,
-        clause: Clause,
-        outer: Option<&Scope<'_>>,
-    ) -> Result<Option<Expr>> {
+    fn row_count(&mut self, expr: Option<&ast::Expr>, clause: Clause, scope: &Scope<'_>) -> Result<Option<Expr>> {
         let Some(expr) = expr else { return Ok(None) };
-        let scope = Scope { parent: outer, ..Scope::default() };
-        let typed = self.bind_expr(expr, &scope, clause)?;
-        if typed.expr.contains_outer() {
+        let typed = self.bind_expr(expr, scope, clause)?;
+        if typed.expr.contains_outer() || typed.expr.any_column_refs() {
             return Err(Error::new(
                 state::INVALID_COLUMN_REFERENCE,
                 format!("argument of {} must not contain variables", clause.name()),
             ));
+        }
+        if node::has_subquery(&typed.expr) {
+            return Err(Error::unsupported(format!("a subquery in {}", clause.name())));
         }
         let count = match typed.as_literal() {
             Some(ScalarValue::Int32(n)) => lit(ScalarValue::Int64(n.map(i64::from))),

@@ -33,6 +33,8 @@ mod set_operation;
 mod set_returning;
 mod table_function;
 mod target;
+#[cfg(test)]
+mod tests;
 mod values;
 pub mod window;
 

@@ -55,7 +55,8 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Tuple(_) => strong("row"),
         Expr::Extract { .. } => strong("extract"),
         Expr::Position { .. } => strong("position"),
-        Expr::Substring { .. } => strong("substring"),
+        Expr::Substring { shorthand, .. } => strong(if *shorthand { "substr" } else { "substring" }),
+        Expr::BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => strong("overlaps"),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Trim { trim_where, .. } => strong(match trim_where {
             Some(ast::TrimWhereField::Leading) => "ltrim",
@@ -198,6 +199,8 @@ mod tests {
             ("trim(a)", "btrim"),
             ("position('a' in b)", "position"),
             ("substring(a from 1 for 2)", "substring"),
+            ("substr(a, 1, 2)", "substr"),
+            ("(a, b) overlaps (c, d)", "overlaps"),
             ("current_date", "current_date"),
             ("CURRENT_TIMESTAMP", "current_timestamp"),
             ("a at time zone 'UTC'", "timezone"),

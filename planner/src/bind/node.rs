@@ -68,6 +68,11 @@ pub(super) fn contains(plan: &LogicalPlan, part: &LogicalPlan) -> Result<bool> {
     Ok(plan.exists(|node| Ok(node == part))?)
 }
 
+/// Whether an expression is itself a subquery.
+pub(super) fn is_subquery(expr: &Expr) -> bool {
+    matches!(expr, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_))
+}
+
 /// The subqueries an expression holds.
 pub(super) fn subqueries(expr: &Expr) -> Vec<Subquery> {
     let mut found = Vec::new();

@@ -32,6 +32,7 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
         Error::new(state::SYNTAX_ERROR, syntax_message(&e.message)).or_position(char_position(sql, e.location))
     })?;
     check_chains(&tokens)?;
+    rewrite_unparsed(sql, &mut tokens)?;
     let places = places(sql, &tokens);
     let calls = passthrough_calls(&tokens);
     spell_out_table(&mut tokens);
@@ -90,6 +91,39 @@ fn places(sql: &str, tokens: &[TokenWithSpan]) -> Vec<Place> {
         }
     }
     places
+}
+
+/// What the parser does not know and other words say: `EXCLUDE NO OTHERS` is the default, `USING <` in ORDER BY is `ASC`. The
+/// other forms of EXCLUDE are refused by name.
+fn rewrite_unparsed(sql: &str, tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
+    let word = |token: &Token, word: &str| match token {
+        Token::Word(w) => w.quote_style.is_none() && w.value.eq_ignore_ascii_case(word),
+        _ => false,
+    };
+    let mut i = 0;
+    while i < tokens.len() {
+        let next = |from: usize| (from + 1..tokens.len()).find(|j| !matches!(tokens[*j].token, Token::Whitespace(_)));
+        let (Some(second), span) = (next(i), tokens[i].span) else { break };
+        if word(&tokens[i].token, "using") && matches!(tokens[second].token, Token::Lt | Token::Gt) {
+            let direction = if tokens[second].token == Token::Lt { "ASC" } else { "DESC" };
+            tokens.splice(i..=second, [TokenWithSpan { token: Token::make_keyword(direction), span }]);
+        } else if word(&tokens[i].token, "exclude")
+            && let Some(third) = next(second)
+        {
+            let is = |first: &str, last: &str| word(&tokens[second].token, first) && word(&tokens[third].token, last);
+            if is("no", "others") {
+                tokens.drain(i..=third);
+            } else if is("current", "row")
+                || word(&tokens[second].token, "group")
+                || word(&tokens[second].token, "ties")
+            {
+                let at = char_position(sql, span.start);
+                return Err(Error::unsupported("EXCLUDE in a window frame").or_position(at));
+            }
+        }
+        i += 1;
+    }
+    Ok(())
 }
 
 /// Writes the command `TABLE t` as `SELECT * FROM t`, which the parser reads without losing how `t` is quoted.
@@ -256,6 +290,17 @@ mod tests {
         let statements = parse("table \"T\" order by 1; (table a union all table b.c)").unwrap();
         let texts: Vec<_> = statements.iter().map(|s| s.statement.to_string()).collect();
         assert_eq!(texts, ["SELECT * FROM \"T\" ORDER BY 1", "(SELECT * FROM a UNION ALL SELECT * FROM b.c)"]);
+    }
+
+    #[test]
+    fn what_the_parser_does_not_know_is_written_otherwise() {
+        let text = |sql: &str| parse(sql).map(|s| s[0].statement.to_string());
+        assert_eq!(text("select 1 order by a using >, b using <").unwrap(), "SELECT 1 ORDER BY a DESC, b ASC");
+        let frame = "select sum(a) over (order by b rows unbounded preceding exclude no others)";
+        assert!(!text(frame).unwrap().to_lowercase().contains("exclude"));
+        let e = text("select sum(a) over (order by b rows unbounded preceding exclude ties)").unwrap_err();
+        assert_eq!(e.sqlstate(), state::FEATURE_NOT_SUPPORTED);
+        assert!(text("select exclude, x from t join u using (a)").is_ok());
     }
 
     #[test]

@@ -102,11 +102,12 @@ impl Binder<'_> {
 
     /// ORDER BY and LIMIT of a body that is not a plain SELECT: they see its output columns only.
     fn order_and_limit(&mut self, body: Body, query: &ast::Query, outer: Option<&Scope<'_>>) -> Result<Body> {
-        let Some(order_by) = &query.order_by else { return self.limit(body, query, &[], outer) };
+        let scope = Scope { parent: outer, ..Scope::default() };
+        let Some(order_by) = &query.order_by else { return self.limit(body, query, &[], &scope) };
         let (plan, columns) = self.materialize(body)?;
         let keys = self.bind_output_order(order_by, &columns)?;
         let plan = order::sort(plan, &keys, &columns)?;
-        self.limit(Body { plan, columns }, query, &keys, outer)
+        self.limit(Body { plan, columns }, query, &keys, &scope)
     }
 }
 

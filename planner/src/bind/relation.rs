@@ -9,7 +9,7 @@ use super::binder::Binder;
 use super::cte::rename;
 use super::from::FromItem;
 use super::node;
-use super::scope::{ScopeColumn, ScopeRelation, fold};
+use super::scope::{ScopeColumn, fold};
 use crate::catalog::Table;
 use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
@@ -29,11 +29,12 @@ impl Binder<'_> {
             _ => self.scan(&names)?,
         };
         if let Some(alias) = alias {
-            rename(&mut item.columns, alias, "table")?;
-            let relation = &mut item.relations[0];
+            let names = &mut item.names;
+            rename(&mut names.columns, alias, "table")?;
+            let relation = &mut names.relations[0];
             relation.schema = None;
             relation.name = fold(&alias.name);
-            relation.columns = item.columns.clone();
+            relation.columns = names.columns.clone();
         }
         Ok(item)
     }
@@ -60,13 +61,10 @@ impl Binder<'_> {
                 column_number: i16::try_from(i + 1).unwrap_or(0),
             })
             .collect();
-        let relation = ScopeRelation {
-            schema: Some(table.schema.clone()),
-            name: table.name.clone(),
-            columns: columns.clone(),
-            table: Some(table),
-        };
-        Ok(FromItem { plan, relations: vec![relation], columns })
+        let mut item = FromItem::relation(plan, table.name.clone(), columns);
+        item.names.relations[0].schema = Some(table.schema.clone());
+        item.names.relations[0].table = Some(table);
+        Ok(item)
     }
 
     fn find_table(&self, names: &[String]) -> Result<Arc<Table>> {

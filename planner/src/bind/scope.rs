@@ -53,6 +53,8 @@ pub struct Scope<'p> {
     pub relations: Vec<ScopeRelation>,
     /// For unqualified names and `*`: columns merged by USING stand once.
     pub columns: Vec<ScopeColumn>,
+    /// Names of items that stand in the same FROM but cannot be referenced from here.
+    pub hidden: Vec<String>,
     /// The WINDOW clause.
     pub windows: &'p [ast::NamedWindowDefinition],
     pub parent: Option<&'p Scope<'p>>,
@@ -157,6 +159,13 @@ impl<'p> Scope<'p> {
                 format!("invalid reference to FROM-clause entry for table \"{name}\""),
             )
             .with_hint(format!("Perhaps you meant to reference the table alias \"{}\".", r.name)),
+            None if self.levels().any(|s| s.hidden.iter().any(|h| h == name)) => Error::new(
+                state::UNDEFINED_TABLE,
+                format!("invalid reference to FROM-clause entry for table \"{name}\""),
+            )
+            .with_hint(format!(
+                "There is an entry for table \"{name}\", but it cannot be referenced from this part of the query."
+            )),
             None => Error::new(state::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{name}\"")),
         }
     }

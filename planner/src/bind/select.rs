@@ -3,13 +3,14 @@
 //! FROM, WHERE, then grouping, HAVING, windows, set-returning functions, DISTINCT, ORDER BY, LIMIT. The select list is bound
 //! once, early; each stage replaces the calls it computes (aggregates, window functions, …) by columns.
 
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast;
 
 use super::Clause;
 use super::aggregate::{Grouping, has_aggregate};
 use super::binder::{Binder, syntax};
-use super::from::FromItem;
+use super::from::{FromItem, Names};
 use super::keys;
 use super::node::{self, filter};
 use super::order::{self, OrderKey};
@@ -33,9 +34,9 @@ impl Binder<'_> {
         refuse_clauses(select)?;
         check_definitions(&select.named_window)?;
         let from = self.bind_from(&select.from, outer)?;
-        let FromItem { mut plan, relations, columns } =
-            from.unwrap_or_else(|| FromItem { plan: node::one_row(), relations: Vec::new(), columns: Vec::new() });
-        let scope = Scope { relations, columns, windows: &select.named_window, parent: outer };
+        let FromItem { mut plan, names } =
+            from.unwrap_or_else(|| FromItem { plan: node::one_row(), names: Names::default() });
+        let scope = names.into_scope(&select.named_window, outer);
 
         let mut targets = self.bind_targets(select, &scope)?;
         if let Some(condition) = &select.selection {
@@ -61,7 +62,7 @@ impl Binder<'_> {
 
         let (plan, order) = self.make_distinct(plan, distinct, &mut targets, order)?;
         let body = self.sorted(plan, targets, &order)?;
-        self.limit(body, query, &order, outer)
+        self.limit(body, query, &order, &scope)
     }
 
     /// A condition of WHERE, HAVING, ON or FILTER.
@@ -95,8 +96,36 @@ impl Binder<'_> {
         if !needed {
             return Ok(plan);
         }
-        let exprs = targets.exprs_mut().chain(having.iter_mut());
-        self.lift_aggregates(plan, grouping.unwrap_or_default(), exprs, scope)
+        let mut grouping = grouping.unwrap_or_default();
+        let mut exprs: Vec<&mut Expr> = targets.exprs_mut().chain(having.iter_mut()).collect();
+        let plan = self.expand_groups(plan, &mut grouping, &mut exprs)?;
+        self.lift_aggregates(plan, grouping, exprs.into_iter(), scope)
+    }
+
+    /// A set-returning call that is grouped by is expanded before grouping.
+    fn expand_groups(
+        &mut self,
+        plan: LogicalPlan,
+        grouping: &mut Grouping,
+        exprs: &mut [&mut Expr],
+    ) -> Result<LogicalPlan> {
+        let written: Vec<Expr> = grouping.items.iter().map(|item| item.expr.clone()).collect();
+        let plan = lift_set_returning(self, plan, grouping.items.iter_mut().map(|item| &mut item.expr))?;
+        for (old, item) in written.iter().zip(&grouping.items).filter(|(old, item)| **old != item.expr) {
+            for expr in &mut *exprs {
+                let taken = std::mem::take(*expr);
+                **expr = taken
+                    .transform_down(|e| {
+                        Ok(if e == *old {
+                            Transformed::new(item.expr.clone(), true, TreeNodeRecursion::Jump)
+                        } else {
+                            Transformed::no(e)
+                        })
+                    })?
+                    .data;
+            }
+        }
+        Ok(plan)
     }
 
     /// Computes the output columns and sorts by `order`. Columns only sorted by are there but not put out.

@@ -57,7 +57,9 @@ impl Binder<'_> {
         let (right_plan, right_columns) = self.materialize(right)?;
         if op == SetOperator::Union {
             if !flat {
+                // A union's columns are called as its first input's, without a relation: they need names of their own.
                 let (left_plan, left_columns) = self.materialize(left)?;
+                let (left_plan, left_columns) = self.renamed(left_plan, left_columns)?;
                 *inputs = vec![Arc::new(left_plan)];
                 let body = self.union(inputs, right_plan, left_columns)?;
                 return self.union_rows(body, all, inputs);

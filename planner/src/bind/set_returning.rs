@@ -9,7 +9,7 @@ use datafusion_expr::{Expr, LogicalPlan, Unnest};
 
 use super::binder::Binder;
 use super::node::{self, project};
-use crate::error::Result;
+use crate::error::{Error, Result, state};
 
 /// Moves set-returning calls out of expressions into nodes above `plan`.
 pub(super) fn lift_set_returning<'e>(
@@ -26,6 +26,9 @@ pub(super) fn lift_set_returning<'e>(
             let taken = std::mem::take(*expr);
             **expr = taken
                 .transform_down(|e| {
+                    if matches!(e, Expr::Case(_)) && is_set_returning(&e) {
+                        return Err(in_case().into());
+                    }
                     let Expr::Unnest(call) = &e else { return Ok(Transformed::no(e)) };
                     if is_set_returning(&call.expr) {
                         return Ok(Transformed::no(e));
@@ -50,6 +53,12 @@ pub(super) fn lift_set_returning<'e>(
         }
         plan = unnest(plan, lists, NullHandling::Drop)?;
     }
+}
+
+/// A branch is evaluated for some rows only, a set for all.
+fn in_case() -> Error {
+    Error::new(state::FEATURE_NOT_SUPPORTED, "set-returning functions are not allowed in CASE")
+        .with_hint("You might be able to move the set-returning function into a LATERAL FROM item.")
 }
 
 /// Whether an expression holds a set-returning call.

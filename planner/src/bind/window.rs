@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion_common::ScalarValue;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{Sort, WindowFunction, WindowFunctionParams};
 use datafusion_expr::{Expr, LogicalPlan, Window, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowUDF};
 use sqlparser::ast;
@@ -85,6 +85,9 @@ impl Binder<'_> {
         }
         let start = self.bind_bound(&frame.start_bound, units, sorted, "starting")?;
         let end = self.bind_bound(end, units, sorted, "ending")?;
+        if is_empty_frame(&start, &end) {
+            return Err(Error::unsupported("a window frame that ends before it starts"));
+        }
         if sorted.is_empty() && units == WindowFrameUnits::Range {
             // Without an order all rows are peers: CURRENT ROW is the whole partition.
             return Ok(WindowFrame::new(None));
@@ -155,6 +158,16 @@ impl Binder<'_> {
             (WindowFrameUnits::Range, _) => ScalarValue::Int64(Some(number)),
             _ => ScalarValue::UInt64(Some(count)),
         })
+    }
+}
+
+/// Whether both ends are on one side of the current row, in the wrong order.
+fn is_empty_frame(start: &WindowFrameBound, end: &WindowFrameBound) -> bool {
+    use WindowFrameBound::{Following, Preceding};
+    match (start, end) {
+        (Preceding(start), Preceding(end)) => !start.is_null() && start < end,
+        (Following(start), Following(end)) => !end.is_null() && start > end,
+        _ => false,
     }
 }
 
@@ -288,6 +301,6 @@ pub(super) fn lift_windows<'e>(
         return Ok(plan);
     }
     let mut calls: Vec<Expr> = found.into_iter().map(|(call, name)| node::named(call, &name)).collect();
-    let plan = super::hoist::hoist_subqueries(binder, plan, &mut calls)?;
+    let plan = super::hoist::hoist_subqueries(binder, plan, &mut calls, &DFSchema::empty())?;
     add_windows(plan, calls)
 }

@@ -170,6 +170,10 @@ fn shift(args: Vec<Typed>) -> Result<Vec<Typed>> {
         if default.as_literal().is_none() {
             return Err(Error::unsupported("a default of lag or lead that is not a constant"));
         }
+        if all[0].ty.oid != crate::pgtype::oid::NUMERIC {
+            all.push(default);
+            return Ok(all);
+        }
         let mut pair = key::unify_repr(vec![all[0].clone(), default]);
         if pair[0].repr != all[0].repr {
             all[0] = pair.remove(0);

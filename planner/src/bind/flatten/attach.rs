@@ -150,9 +150,7 @@ impl Binder<'_> {
 fn first_to_join(expr: &Expr, plan: &LogicalPlan) -> Result<Option<Expr>> {
     let mut found = None;
     expr.apply(|e| {
-        let is_subquery =
-            matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_));
-        if is_subquery && needs_join(e, plan.schema()) {
+        if node::is_subquery(e) && needs_join(e, plan.schema()) {
             found = Some(e.clone());
             return Ok(TreeNodeRecursion::Stop);
         }

@@ -20,9 +20,11 @@ use super::derive::finds_one_row;
 use crate::error::{Error, Result, state};
 
 impl Binder<'_> {
-    /// The plan, or one that raises 21000 if it has more than one row.
+    /// The plan, or one that raises 21000 if it has more than one row. No row is NULL: DataFusion takes the column's word for
+    /// whether the subquery may be NULL, so a column that says it cannot be is not left alone either.
     pub(super) fn at_most_one_row(&mut self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        if self.is_single_row(&plan)? {
+        let may_be_null = plan.schema().fields().iter().all(|f| f.is_nullable());
+        if self.is_single_row(&plan)? && (may_be_null || has_a_row(&plan)) {
             return Ok(plan);
         }
         let value = output_column(&plan)?;
@@ -63,6 +65,19 @@ impl Binder<'_> {
             LogicalPlan::Subquery(node) => self.is_single_row(&node.subquery)?,
             _ => false,
         })
+    }
+}
+
+/// Whether a plan has at least one row whatever the data.
+fn has_a_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::EmptyRelation(node) => node.produce_one_row,
+        LogicalPlan::Aggregate(node) => node.group_expr.is_empty(),
+        LogicalPlan::Values(_) => true,
+        LogicalPlan::Projection(node) => has_a_row(&node.input),
+        LogicalPlan::Sort(node) => has_a_row(&node.input),
+        LogicalPlan::Window(node) => has_a_row(&node.input),
+        _ => false,
     }
 }
 
