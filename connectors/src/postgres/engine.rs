@@ -10,9 +10,10 @@ use planner::{Error, PgType, Result};
 use tokio::runtime::Handle;
 
 use super::config::PostgresConfig;
+use super::connect::Connection;
 use super::error::During;
 use super::introspect;
-use super::pool::{Connection, Pool};
+use super::pool::Pool;
 use super::session::PgSession;
 use super::types;
 use crate::engine::{Engine, EngineSession, SessionRequest};

@@ -25,6 +25,7 @@
 
 mod cancel;
 mod config;
+mod connect;
 mod decode;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ mod session;
 mod split;
 mod tls;
 mod types;
+mod working;
 
 pub use config::{PostgresConfig, SslMode, UnsupportedTypes};
 pub use engine::PostgresEngine;

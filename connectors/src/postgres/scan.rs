@@ -75,7 +75,7 @@ impl Outlet {
     }
 
     /// Until nobody wants more rows.
-    async fn stopped(&self) {
+    pub async fn stopped(&self) {
         tokio::select! {
             () = self.items.closed() => {}
             () = self.canceled.cancelled() => {}

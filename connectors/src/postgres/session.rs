@@ -4,7 +4,6 @@
 //! connection exports it, the others import it, all in the round trip that also carries the statement.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
@@ -15,18 +14,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::SimpleQueryMessage;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::connect::{Connection, Credential};
 use super::error::During;
-use super::pool::{Connection, Credential, Pool};
+use super::pool::Pool;
 use super::scan::{Answer, End, Outlet, Statement, channel, pump};
 use super::split;
+use super::working::{STOPPING, Working};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 
-/// How long a stopped statement may take to end before its connection is given up.
-const STOPPING: Duration = Duration::from_secs(3);
-/// When a cancel that changed nothing is repeated.
-const AGAIN: Duration = Duration::from_millis(100);
 const SAVEPOINT: &str = "SAVEPOINT narrows";
 const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT narrows";
 
@@ -132,82 +128,21 @@ impl EngineSession for PgSession {
     }
 }
 
-/// A connection at work. Dropped before it was taken out again, its statement is stopped at the server and the connection closed.
-pub struct Working {
-    pool: Arc<Pool>,
-    connection: Option<(Connection, TaskTrackerToken)>,
-}
-
-impl Working {
-    pub fn connection(&mut self) -> Result<&mut Connection> {
-        let connection = self.connection.as_mut().map(|(connection, _)| connection);
-        connection.ok_or_else(|| Error::internal("a connection was used after it was given back"))
-    }
-
-    fn take(&mut self) -> Option<Connection> {
-        self.connection.take().map(|(connection, _)| connection)
-    }
-
-    /// Back to the pool: its statement ended well.
-    pub fn give_back(mut self) {
-        if let Some(connection) = self.take() {
-            self.pool.give_back(connection);
-        }
-    }
-
-    /// Ends the transaction first.
-    pub async fn commit(mut self) {
-        if let Ok(connection) = self.connection()
-            && connection.client.batch_execute("COMMIT").await.is_ok()
-        {
-            self.give_back();
-        }
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        if let Some((connection, token)) = self.connection.take()
-            && !connection.client.is_closed()
-        {
-            let pool = self.pool.clone();
-            let io = pool.io().clone();
-            io.spawn(async move {
-                stop(&pool, &connection).await;
-                drop((connection, token));
-            });
-        }
-    }
-}
-
-/// Cancels until nothing is running. Once is not enough: requests are sent one behind the other, and a cancel only hits the one
-/// that is running when it arrives.
-async fn stop(pool: &Pool, connection: &Connection) {
-    let canceler = connection.canceler();
-    let stopping = async {
-        loop {
-            pool.cancel(&canceler).await;
-            let quiet = connection.client.check_connection();
-            if tokio::time::timeout(AGAIN, quiet).await.is_ok() {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(STOPPING, stopping).await;
-}
-
 impl Session {
     pub async fn connect(&self) -> Result<Working> {
         let first = self.first.lock().take();
         let connection = match first {
             Some(connection) => connection,
-            None => self.pool.checkout(&self.credential).await?,
+            None => match self.canceled.run_until_cancelled(self.pool.checkout(&self.credential)).await {
+                Some(connection) => connection?,
+                None => return Err(self.pool.blame.canceled()),
+            },
         };
         Ok(self.put_to_work(connection))
     }
 
     fn put_to_work(&self, connection: Connection) -> Working {
-        Working { pool: self.pool.clone(), connection: Some((connection, self.working.token())) }
+        Working::new(self.pool.clone(), connection, self.working.token())
     }
 
     /// The server's own time limit in milliseconds: it only matters should this process not be able to cancel, so it comes later,
@@ -248,7 +183,7 @@ impl Session {
 
     /// One of several statements that read the same snapshot.
     async fn scan_snapshot(&self, statement: &Statement, outlet: &Outlet) -> Result<()> {
-        let (reader, before, permit) = self.reader().await?;
+        let (reader, before, permit) = self.reader(outlet).await?;
         let first = reader.first;
         let mut working = self.put_to_work(reader.connection);
         let result = pump(&working.connection()?.client, &before, statement, outlet, &self.pool.blame).await;
@@ -278,7 +213,7 @@ impl Session {
     }
 
     /// A connection that reads the snapshot, and what has to be sent ahead of its statement.
-    async fn reader(&self) -> Result<(Reader, String, OwnedSemaphorePermit)> {
+    async fn reader(&self, outlet: &Outlet) -> Result<(Reader, String, OwnedSemaphorePermit)> {
         let closed = |_| Error::internal("a session's connections are gone");
         let permit = self.readers.clone().acquire_owned().await.map_err(closed)?;
         let rested = self.resting.lock().pop();
@@ -292,7 +227,7 @@ impl Session {
                 let mut working = self.connect().await?;
                 let (name, before) = if self.request.connections > 1 {
                     let export = format!("{begin}; SELECT pg_export_snapshot()");
-                    let name = self.ask(&mut working, &export).await?.into_iter().flatten().next();
+                    let name = self.ask(&mut working, &export, outlet).await?.into_iter().flatten().next();
                     (name, SAVEPOINT.into())
                 } else {
                     (None, format!("{begin}; {SAVEPOINT}"))
@@ -314,9 +249,12 @@ impl Session {
         }
     }
 
-    /// The values of the first row that any statement of a script gives.
-    pub async fn ask(&self, working: &mut Working, script: &str) -> Result<Vec<Option<String>>> {
-        let messages = working.connection()?.client.simple_query(script).await;
+    /// The values of the first row that any statement of a script gives. It may have to wait for a lock.
+    pub async fn ask(&self, working: &mut Working, script: &str, outlet: &Outlet) -> Result<Vec<Option<String>>> {
+        let messages = tokio::select! {
+            messages = working.connection()?.client.simple_query(script) => messages,
+            () = outlet.stopped() => return Err(self.pool.blame.canceled()),
+        };
         let messages = self.pool.blame.result(messages, During::Statement)?;
         let row = messages.iter().find_map(|m| match m {
             SimpleQueryMessage::Row(row) => Some(row),

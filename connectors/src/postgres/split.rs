@@ -13,7 +13,8 @@ use planner::{Error, Result};
 use tokio::task::JoinSet;
 
 use super::scan::{End, Outlet, Statement, pump};
-use super::session::{Session, Working};
+use super::session::Session;
+use super::working::Working;
 
 /// Ranges are no smaller than so many pages.
 const LEAST_PAGES: u64 = 512;
@@ -74,7 +75,7 @@ pub async fn scan(
     }
     let mut leader = session.connect().await?;
     let name = format!("{}.{}", identifier(&table.remote_schema), identifier(&table.remote_name));
-    if !is_plain_heap(session, &mut leader, &name).await? {
+    if !is_plain_heap(session, &mut leader, &name, outlet).await? {
         leader.give_back();
         return session.scan_alone(&statement, outlet).await;
     }
@@ -84,7 +85,7 @@ pub async fn scan(
         session.begin(),
         literal(&name),
     );
-    let answer = session.ask(&mut leader, &script).await?;
+    let answer = session.ask(&mut leader, &script, outlet).await?;
     let [Some(snapshot), Some(pages)] = answer.as_slice() else {
         return Err(Error::internal("a snapshot could not be exported"));
     };
@@ -116,14 +117,14 @@ pub async fn scan(
 }
 
 /// Whether ranges of this table can be read as such.
-async fn is_plain_heap(session: &Session, working: &mut Working, name: &str) -> Result<bool> {
+async fn is_plain_heap(session: &Session, working: &mut Working, name: &str, outlet: &Outlet) -> Result<bool> {
     let script = format!(
         "SELECT c.relkind = 'r' AND NOT c.relhassubclass AND a.amname = 'heap' \
          AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= {LEAST_VERSION} \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE c.oid = pg_catalog.to_regclass({})",
         literal(name),
     );
-    Ok(session.ask(working, &script).await? == [Some("t".to_string())])
+    Ok(session.ask(working, &script, outlet).await? == [Some("t".to_string())])
 }
 
 fn identifier(name: &str) -> String {
