@@ -1,5 +1,6 @@
 //! Where a source is and how to log in there, whichever way the file says it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +27,19 @@ pub struct Server {
     pub password: Option<SecretString>,
     pub sslmode: SslMode,
     pub sslrootcert: Option<PathBuf>,
+}
+
+/// For people; without the password.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut server =
+            |scheme: &str, s: &Server| write!(f, "{scheme}://{}@{}:{}/{}", s.user, s.host, s.port, s.database);
+        match self {
+            Self::Postgres(s) => server("postgres", s),
+            Self::MySql(s) => server("mysql", s),
+            Self::Files(path) => write!(f, "files in {}", path.display()),
+        }
+    }
 }
 
 /// What `source` says, or what is wrong with it.

@@ -5,8 +5,8 @@
 
 mod catalog;
 mod engine;
-mod names;
-mod sources;
+pub(crate) mod names;
+pub(crate) mod sources;
 mod start;
 mod system;
 

@@ -31,6 +31,9 @@ use crate::queries::Queries;
 /// A client that does not answer for this long is gone.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// Connections beyond `max_connections` that may be logging in or sending a cancel request.
+const LOGGING_IN: usize = 200;
+
 /// What every session works with.
 pub struct Shared {
     pub engine: Arc<dyn QueryEngine>,
@@ -166,6 +169,11 @@ pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
         };
         match accepted {
             Ok((socket, peer)) => {
+                let limit = shared.live.load().gateway.max_connections as usize + LOGGING_IN;
+                if sessions.len() >= limit {
+                    tracing::warn!(%peer, "connection dropped: too many clients are logging in");
+                    continue;
+                }
                 prepare(&socket);
                 sessions.spawn(login::serve(shared.clone(), socket, peer.to_string()));
             }

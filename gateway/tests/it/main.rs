@@ -1,6 +1,7 @@
 //! Real drivers against a gateway in this process, over an engine made of canned answers.
 
 mod admission;
+mod binary;
 mod cancel;
 mod copy;
 mod cursors;

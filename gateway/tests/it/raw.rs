@@ -180,6 +180,9 @@ async fn after_an_error_everything_up_to_sync_is_skipped() {
     wire.until(b'Z').await;
     wire.send(&[(b'Q', b"select local(1)\0")]).await;
     assert_eq!(wire.until(b'Z').await, "TDCZ");
+    wire.send(&[(b'F', b"\0\0\0\x01\0\0\0\0\0\0")]).await;
+    assert_eq!(wire.error().await, "0A000");
+    wire.until(b'Z').await;
     wire.send(&[(b'?', b"")]).await;
     assert_eq!(wire.error().await, "08P01");
     assert!(wire.receive().await.is_none());

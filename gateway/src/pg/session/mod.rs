@@ -143,6 +143,12 @@ impl Session {
         if self.skipping && !matches!(tag, b'S' | b'X') {
             return Ok(true);
         }
+        if tag == b'F' {
+            self.report_error(&Error::unsupported("the function call message"));
+            self.fail_transaction();
+            self.ready().await?;
+            return Ok(true);
+        }
         if !b"QPBDECHSXdcf".contains(&tag) {
             let message = format!("invalid frontend message type {tag}");
             return Err(Fault::Fatal(Error::new(state::PROTOCOL_VIOLATION, message)));

@@ -160,6 +160,10 @@ impl Connection {
         }
         self.out.clear();
         self.sent = 0;
+        if self.out.capacity() > 4 * HIGH_WATER {
+            // One very long row must not cost its memory for the rest of the session.
+            self.out.shrink_to(HIGH_WATER);
+        }
         self.stream.flush().await
     }
 
