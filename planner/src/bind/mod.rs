@@ -27,6 +27,7 @@ mod ordinality;
 pub mod parse;
 mod query;
 mod relation;
+mod respell;
 pub mod scope;
 mod select;
 mod set_operation;

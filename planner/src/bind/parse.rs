@@ -36,6 +36,7 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     let places = places(sql, &tokens);
     let calls = passthrough_calls(&tokens);
     spell_out_table(&mut tokens);
+    super::respell::respell(&mut tokens)?;
     let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
     let mut statements = Vec::new();
     loop {

@@ -13,7 +13,7 @@ use crate::pgsem::builtin::Kind;
 use crate::pgsem::registry::AggregateCall;
 use crate::pgsem::resolve::Choice;
 use crate::pgsem::{Typed, key};
-use crate::pgtype::PgType;
+use crate::pgtype::{PgType, oid};
 
 fn grouping_error(message: impl Into<String>) -> Error {
     Error::new(state::GROUPING_ERROR, message)
@@ -76,7 +76,13 @@ impl Binder<'_> {
 
     pub(super) fn build_aggregate(&mut self, choice: &Choice, call: AggregateCall) -> Result<Typed> {
         let Some(signature) = choice.aggregate() else { return Err(Error::unsupported(choice.described())) };
-        (signature.build)(self.ctx, call)
+        let padded = call.args.iter().map(|a| a.ty).find(|t| t.oid == oid::BPCHAR);
+        let mut typed = (signature.build)(self.ctx, call)?;
+        // The blanks of char(n) are known by its modifier only.
+        if let Some(padded) = padded.filter(|_| typed.ty.oid == oid::BPCHAR) {
+            typed.ty = padded;
+        }
+        Ok(typed)
     }
 
     /// `GROUPING(a, b)`: which of the grouping expressions are not grouped by in a row.
@@ -119,7 +125,7 @@ fn check_form(call: &Written<'_>, choice: &Choice) -> Result<()> {
 
 fn check_distinct(args: &[Typed], order_by: &[Sort]) -> Result<()> {
     for arg in args {
-        if arg.ty.element().unwrap_or(arg.ty).oid == crate::pgtype::oid::JSON {
+        if arg.ty.element().unwrap_or(arg.ty).oid == oid::JSON {
             let message = format!("could not identify an equality operator for type {}", arg.ty);
             return Err(Error::new(state::UNDEFINED_FUNCTION, message));
         }

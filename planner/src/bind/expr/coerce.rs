@@ -24,6 +24,10 @@ impl Binder<'_> {
             return Ok(t);
         }
         if t.ty.oid == ty.oid {
+            // An argument keeps its modifier; so does char(n) always, for its blanks are known by nothing else.
+            if ty.typmod < 0 && (context < CastContext::Explicit || ty.oid == oid::BPCHAR) {
+                return Ok(t);
+            }
             return self.apply_typmod(t, ty);
         }
         let Some(path) = cast_path(t.ty.oid, ty.oid, context) else {
@@ -100,6 +104,10 @@ impl Binder<'_> {
 
     fn cast(&mut self, t: Typed, ty: PgType, path: &CastPath) -> Result<Typed> {
         let (from, to) = (t.ty, ty.oid);
+        if category(to) == 'S' && matches!(from.oid, oid::REGCLASS | oid::REGTYPE | oid::REGNAMESPACE | oid::REGPROC) {
+            let name = self.object_name(t)?;
+            return self.coerce(name, ty, CastContext::Explicit);
+        }
         if let Some(cast) = registry().casts.get(&(from.oid, to)) {
             return (cast.build)(self.ctx, t, ty);
         }
@@ -136,6 +144,9 @@ impl Binder<'_> {
     /// Gives all the same type and carrier (UNION, CASE, VALUES; `select_common_type`). `what` names the construct in errors.
     pub fn unify(&mut self, all: Vec<Typed>, what: &str) -> Result<Vec<Typed>> {
         let ty = self.common_type(&all, what)?;
+        if ty.oid == oid::BPCHAR && ty.typmod < 0 && !all.iter().all(carrier::is_null_literal) {
+            return Err(Error::unsupported(format!("{what} of character values of different or unknown lengths")));
+        }
         let all = all.into_iter().map(|t| self.coerce_common(t, ty, what)).collect::<Result<Vec<_>>>()?;
         Ok(if ty.oid == oid::NUMERIC { carrier::unify_repr(all) } else { all })
     }
@@ -147,8 +158,9 @@ impl Binder<'_> {
             let (a, b) = (PgType::of(m.types.0), PgType::of(m.types.1));
             Error::new(state::DATATYPE_MISMATCH, format!("{what} types {a} and {b} cannot be matched"))
         })?;
-        let typmod = match all.split_first() {
-            Some((first, rest)) if first.ty.oid == ty && rest.iter().all(|t| t.ty == first.ty) => first.ty.typmod,
+        let mut modifiers = all.iter().filter(|t| !carrier::is_null_literal(t)).map(|t| t.ty);
+        let typmod = match modifiers.next() {
+            Some(first) if first.oid == ty && modifiers.all(|t| t == first) => first.typmod,
             _ => -1,
         };
         Ok(PgType { oid: ty, typmod })

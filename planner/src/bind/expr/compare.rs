@@ -4,7 +4,7 @@
 use datafusion_expr::expr::InList;
 use datafusion_expr::utils::disjunction;
 use datafusion_expr::{Expr, Operator};
-use sqlparser::ast;
+use sqlparser::ast::{self, UnaryOperator};
 
 use super::super::{Binder, Clause, Scope};
 use super::logic::{binary, negate};
@@ -74,6 +74,21 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
+        match without_symmetric(low) {
+            Some(low) => self.between_symmetric(e, &low, high, negated, scope, clause),
+            None => self.between_bounds(e, low, high, negated, scope, clause),
+        }
+    }
+
+    fn between_bounds(
+        &mut self,
+        e: &ast::Expr,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        negated: bool,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Typed> {
         let rows = row_fields(e).is_some();
         let (first, second, join) = if negated { ("<", ">", Operator::Or) } else { (">=", "<=", Operator::And) };
         let (l, r) = if rows {
@@ -95,7 +110,7 @@ impl Binder<'_> {
     }
 
     /// `BETWEEN SYMMETRIC`: between the bounds in either order.
-    pub(super) fn between_symmetric(
+    fn between_symmetric(
         &mut self,
         e: &ast::Expr,
         low: &ast::Expr,
@@ -104,8 +119,8 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Typed> {
-        let one = self.between(e, low, high, negated, scope, clause)?;
-        let other = self.between(e, high, low, negated, scope, clause)?;
+        let one = self.between_bounds(e, low, high, negated, scope, clause)?;
+        let other = self.between_bounds(e, high, low, negated, scope, clause)?;
         let join = if negated { Operator::And } else { Operator::Or };
         Ok(boolean(binary(one.expr, join, other.expr)))
     }
@@ -171,6 +186,19 @@ impl Binder<'_> {
         let coerce =
             |t: Typed| if reads_row(&t) { Ok(t) } else { self.coerce(t, PgType::of(ty), CastContext::Implicit) };
         items.into_iter().map(coerce).collect()
+    }
+}
+
+/// The bound behind the mark of `BETWEEN SYMMETRIC` (`respell`), which the parser ties to the bound's first operand.
+fn without_symmetric(low: &ast::Expr) -> Option<ast::Expr> {
+    match low {
+        ast::Expr::UnaryOp { op: UnaryOperator::PGPrefixFactorial, expr } => Some(expr.as_ref().clone()),
+        ast::Expr::BinaryOp { left, op, right } => Some(ast::Expr::BinaryOp {
+            left: Box::new(without_symmetric(left)?),
+            op: op.clone(),
+            right: right.clone(),
+        }),
+        _ => None,
     }
 }
 

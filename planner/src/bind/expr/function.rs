@@ -140,10 +140,17 @@ impl Binder<'_> {
             Kind::Function | Kind::Operator => {
                 plain_only(&call)?;
                 let args = self.complete(&choice, args, &call.names)?;
-                match self.system_function(&choice, &args)? {
-                    Some(typed) => Ok(typed),
-                    None => self.call(&choice, args),
+                if let Some(typed) = self.system_function(&choice, &args)? {
+                    return Ok(typed);
                 }
+                if let ([arg], None) = (&args[..], choice.scalar())
+                    && choice.ret.info().name == choice.name
+                {
+                    // `float8(integer)`: the function behind a cast.
+                    let arg = self.coerce(arg.clone(), choice.args[0], CastContext::Implicit)?;
+                    return self.coerce(arg, choice.ret, CastContext::Explicit);
+                }
+                self.call(&choice, args)
             }
         }
     }

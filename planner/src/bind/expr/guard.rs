@@ -14,6 +14,7 @@ use datafusion_expr::{Case, Expr, Operator, lit};
 
 use crate::error::Result;
 use crate::pgsem::{PgFunc, SqlForm};
+use crate::pgtype::PgType;
 
 /// Guards that may fail themselves are repeated inside the guards of what follows them, so there must be few.
 const MAX_FAILING_GUARDS: usize = 3;
@@ -30,14 +31,19 @@ fn fails(expr: &Expr) -> bool {
         return false;
     }
     let constant = |i: usize| matches!(call.args.get(i), Some(Expr::Literal(..)));
+    let others_constant = || (1..call.args.len()).all(constant);
     match func.def.sql {
         // They fail by overflow only, which nobody guards against.
-        SqlForm::Infix("+" | "-" | "*") | SqlForm::Prefix(_) => false,
+        SqlForm::Infix("+" | "-" | "*") => func.ty == PgType::JSONB,
+        SqlForm::Prefix(_) => false,
         SqlForm::Infix("/" | "%") => !call.args.get(1).is_some_and(is_nonzero),
-        // Whether the pattern is well-formed does not depend on the row.
-        SqlForm::Infix(op) if op.contains('~') => !constant(1),
-        SqlForm::Special("extract") | SqlForm::Call("date_trunc" | "date_part" | "extract") => !constant(0),
-        SqlForm::Call("substring" | "substr" | "left" | "right") => !(1..call.args.len()).all(constant),
+        // Whether a pattern, a field, a length or a format is well-formed does not depend on the row if it is constant.
+        SqlForm::Infix(op) if op.contains("LIKE") || op.contains('~') => !others_constant(),
+        SqlForm::Special("extract") => false,
+        SqlForm::Call("date_trunc" | "date_part") => !constant(0),
+        SqlForm::Call(
+            "substring" | "substr" | "lpad" | "rpad" | "repeat" | "split_part" | "to_char" | "round" | "trunc",
+        ) => !others_constant(),
         _ => true,
     }
 }

@@ -174,6 +174,24 @@ impl Binder<'_> {
         Ok(Typed::literal(ScalarValue::Int64(Some(i64::from(found))), ty))
     }
 
+    /// What an object is called, by its OID.
+    pub(super) fn object_name(&mut self, object: Typed) -> Result<Typed> {
+        match (object.ty.oid, object.as_literal()) {
+            (oid::REGTYPE, _) => {
+                let none = Typed::null(PgType::INT4);
+                Ok(super::fold::fold(FORMAT_TYPE.apply(vec![object, none], PgType::TEXT)))
+            }
+            (oid::REGCLASS, Some(ScalarValue::Int64(Some(number)))) => {
+                let tables = || self.catalog.schemas.values().flat_map(|s| s.values());
+                let table = tables().find(|t| i64::from(t.oid) == *number);
+                let system = SYSTEM_RELATIONS.iter().find(|(_, oid)| i64::from(*oid) == *number).map(|(name, _)| *name);
+                let known = table.map(|t| t.name.clone()).or(system.map(str::to_string));
+                Ok(text(&known.unwrap_or_else(|| number.to_string())))
+            }
+            (_, _) => Err(Error::unsupported(format!("a cast from {} to text", object.ty))),
+        }
+    }
+
     fn relation_oid(&self, literal: &str) -> Result<u32> {
         let missing = || Error::new(state::UNDEFINED_TABLE, format!("relation \"{literal}\" does not exist"));
         let parts = identifiers(literal)?;
@@ -213,35 +231,36 @@ fn schema_oid(literal: &str) -> Result<u32> {
     }
 }
 
-/// OIDs of PostgreSQL's own catalogs, which its documentation and clients take for granted.
+/// PostgreSQL's own catalogs, whose OIDs clients take for granted.
+const SYSTEM_RELATIONS: &[(&str, u32)] = &[
+    ("pg_type", 1247),
+    ("pg_attribute", 1249),
+    ("pg_proc", 1255),
+    ("pg_class", 1259),
+    ("pg_authid", 1260),
+    ("pg_database", 1262),
+    ("pg_foreign_server", 1417),
+    ("pg_foreign_data_wrapper", 2328),
+    ("pg_am", 2601),
+    ("pg_attrdef", 2604),
+    ("pg_cast", 2605),
+    ("pg_constraint", 2606),
+    ("pg_description", 2609),
+    ("pg_index", 2610),
+    ("pg_language", 2612),
+    ("pg_namespace", 2615),
+    ("pg_operator", 2617),
+    ("pg_rewrite", 2618),
+    ("pg_trigger", 2620),
+    ("pg_extension", 3079),
+    ("pg_foreign_table", 3118),
+    ("pg_statistic_ext", 3381),
+    ("pg_collation", 3456),
+    ("pg_publication", 6104),
+];
+
 fn system_relation(table: &str) -> Option<u32> {
-    Some(match table {
-        "pg_type" => 1247,
-        "pg_attribute" => 1249,
-        "pg_proc" => 1255,
-        "pg_class" => 1259,
-        "pg_authid" => 1260,
-        "pg_database" => 1262,
-        "pg_foreign_server" => 1417,
-        "pg_foreign_data_wrapper" => 2328,
-        "pg_am" => 2601,
-        "pg_attrdef" => 2604,
-        "pg_cast" => 2605,
-        "pg_constraint" => 2606,
-        "pg_description" => 2609,
-        "pg_index" => 2610,
-        "pg_language" => 2612,
-        "pg_namespace" => 2615,
-        "pg_operator" => 2617,
-        "pg_rewrite" => 2618,
-        "pg_trigger" => 2620,
-        "pg_extension" => 3079,
-        "pg_foreign_table" => 3118,
-        "pg_statistic_ext" => 3381,
-        "pg_collation" => 3456,
-        "pg_publication" => 6104,
-        _ => return None,
-    })
+    SYSTEM_RELATIONS.iter().find(|(name, _)| *name == table).map(|(_, oid)| *oid)
 }
 
 /// The argument's type. An aggregate inside still makes the query one over groups, so it stays.

@@ -51,7 +51,8 @@ impl Binder<'_> {
         clause: Clause,
     ) -> Result<BoundWindow> {
         let Some(over) = call.over else {
-            return Err(windowing(format!("window function {} requires an OVER clause", call.name)));
+            let message = format!("window function {} requires an OVER clause", call.name);
+            return Err(Error::new(state::WRONG_OBJECT_TYPE, message));
         };
         if !clause.allows_windows() {
             return Err(windowing(format!("window functions are not allowed in {}", clause.name())));

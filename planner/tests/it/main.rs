@@ -1,0 +1,5 @@
+//! Statements bound, optimised and run by DataFusion over tables in memory, compared with PostgreSQL's own answers.
+
+mod cases;
+mod expressions;
+mod local;
