@@ -1,9 +1,11 @@
 //! Functions over bytea, and its way to and from text.
 
 use super::codec::Encoding;
+use super::errors::out_of_range;
 use super::func::{FuncDef, SqlForm};
 use super::kernel::{Bytes, I32, I64, Text};
 use super::registry::{CastDef, Signature};
+use super::text::SUBSTRING_ERROR;
 use super::text::slice::window;
 use crate::error::{Error, Result, state};
 use crate::pgtype::oid;
@@ -22,6 +24,8 @@ pub fn signatures() -> (Vec<Signature>, Vec<CastDef>) {
         Signature::func("substring", &[BYTEA, I4, I4], BYTEA, &SUBSTRING),
         Signature::func("substr", &[BYTEA, I4], BYTEA, &SUBSTR_FROM),
         Signature::func("substr", &[BYTEA, I4, I4], BYTEA, &SUBSTR),
+        Signature::func("overlay", &[BYTEA, BYTEA, I4], BYTEA, &OVERLAY),
+        Signature::func("overlay", &[BYTEA, BYTEA, I4, I4], BYTEA, &OVERLAY_FOR),
         Signature::func("position", &[BYTEA, BYTEA], I4, &POSITION),
         Signature::func("btrim", &[BYTEA, BYTEA], BYTEA, &BTRIM),
         Signature::func("ltrim", &[BYTEA, BYTEA], BYTEA, &LTRIM),
@@ -43,10 +47,7 @@ static LENGTH: FuncDef =
 static OCTET_LENGTH: FuncDef =
     FuncDef::new("bytea_octet_length", SqlForm::Call("octet_length"), |c| c.map1::<Bytes, I32>(|b| Ok(b.len() as i32)));
 static BIT_LENGTH: FuncDef = FuncDef::failing("bytea_bit_length", SqlForm::Call("bit_length"), |c| {
-    c.map1::<Bytes, I32>(|b| {
-        i32::try_from(b.len() as i64 * 8)
-            .map_err(|_| Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))
-    })
+    c.map1::<Bytes, I32>(|b| i32::try_from(b.len() as i64 * 8).map_err(|_| out_of_range("integer")))
 });
 static BIT_COUNT: FuncDef = FuncDef::new("bytea_bit_count", SqlForm::Call("bit_count"), |c| {
     c.map1::<Bytes, I64>(|b| Ok(b.iter().map(|byte| i64::from(byte.count_ones())).sum()))
@@ -64,6 +65,12 @@ static SUBSTR_FROM: FuncDef = FuncDef::new("bytea_substr_from", SqlForm::Call("s
 });
 static SUBSTR: FuncDef = FuncDef::failing("bytea_substr", SqlForm::Call("substr"), |c| {
     c.map3::<Bytes, I32, I32, Bytes>(|b, from, len| substring(b, from, Some(len)))
+});
+static OVERLAY: FuncDef = FuncDef::failing("bytea_overlay_no_len", SqlForm::Special("overlay"), |c| {
+    c.map3::<Bytes, Bytes, I32, Bytes>(|b, by, from| overlay(b, by, from, by.len() as i32))
+});
+static OVERLAY_FOR: FuncDef = FuncDef::failing("bytea_overlay", SqlForm::Special("overlay"), |c| {
+    c.map4::<Bytes, Bytes, I32, I32, Bytes>(overlay)
 });
 static POSITION: FuncDef = FuncDef::new("bytea_position", SqlForm::Special("position"), |c| {
     c.map2::<Bytes, Bytes, I32>(|b, part| {
@@ -132,6 +139,14 @@ fn substring(b: &[u8], from: i32, length: Option<i32>) -> Result<Vec<u8>> {
     let (skip, take) = window(from, length)?;
     let rest = &b[skip.min(b.len())..];
     Ok(rest[..take.unwrap_or(rest.len()).min(rest.len())].to_vec())
+}
+
+fn overlay(b: &[u8], by: &[u8], from: i32, length: i32) -> Result<Vec<u8>> {
+    if from <= 0 {
+        return Err(Error::new(SUBSTRING_ERROR, "negative substring length not allowed"));
+    }
+    let resume = from.checked_add(length).ok_or_else(|| out_of_range("integer"))?;
+    Ok([substring(b, 1, Some(from - 1))?, by.to_vec(), substring(b, resume, None)?].concat())
 }
 
 fn trim_start<'a>(mut b: &'a [u8], set: &[u8]) -> &'a [u8] {

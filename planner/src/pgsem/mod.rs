@@ -36,10 +36,12 @@ pub mod number_io;
 pub mod number_template;
 pub mod numeric;
 mod primitive;
+pub mod regex;
 pub mod registry;
 pub mod resolve;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod uuid;
 
 pub use func::{FuncDef, PgFunc, SqlForm, Typed, Verdict};

@@ -146,7 +146,9 @@ const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
     super::number_casts::area,
     super::number_template::area,
     super::numeric::area,
+    super::regex::signatures,
     super::text::signatures,
+    super::uuid::signatures,
 ];
 
 /// Where they hand in their aggregates.

@@ -216,9 +216,11 @@ impl Binder<'_> {
             }
         };
         let Some(list) = list else { return Err(Error::unsupported(choice.described())) };
-        let (Some(element), arrow::datatypes::DataType::List(field)) = (list.ty.element(), &list.repr) else {
+        let arrow::datatypes::DataType::List(field) = &list.repr else {
             return Err(Error::unsupported(choice.described()));
         };
+        // A set of arrays is a list of lists, for which PostgreSQL has no type.
+        let element = list.ty.element().unwrap_or(choice.ret);
         let repr = field.data_type().clone();
         Ok(Typed::with_repr(Expr::Unnest(Unnest::new(list.expr)), element, repr))
     }

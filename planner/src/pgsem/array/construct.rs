@@ -4,10 +4,10 @@ use arrow::array::{Array, ArrayRef};
 
 use super::cast::dynamic_elements;
 use super::list::{Assembler, list_of};
-use crate::error::{Error, Result, state};
+use crate::error::{Error, Result, SqlState, state};
 use crate::pgsem::func::{FuncDef, SqlForm, Typed};
 use crate::pgsem::io::{self, span};
-use crate::pgsem::kernel::{Call, I32};
+use crate::pgsem::kernel::{Call, I32, Value};
 use crate::pgsem::numeric::carrier::{to_dynamic, unify_repr};
 use crate::pgsem::registry::Signature;
 use crate::pgtype::{PgType, oid};
@@ -22,9 +22,53 @@ pub fn signatures() -> Vec<Signature> {
         Signature::build("array_cat", &[A, A], A, |_, args| of_array(&ARRAY_CAT, args)),
         Signature::build("array_append", &[A, E], A, |_, args| of_array(&ARRAY_APPEND, args)),
         Signature::build("array_prepend", &[E, A], A, |_, args| of_array(&ARRAY_PREPEND, args)),
+        Signature::build("array_fill", &[E, INT4_ARRAY], A, |_, args| array_fill(args)),
         Signature::build("trim_array", &[A, oid::INT4], A, |_, args| of_array(&TRIM_ARRAY, args)),
     ]
 }
+
+const INT4_ARRAY: u32 = 1007;
+
+fn array_fill(args: Vec<Typed>) -> Result<Typed> {
+    let ty = args[0].ty.array_of().ok_or_else(|| Error::internal("array_fill of something that has no array type"))?;
+    let repr = list_of(args[0].repr.clone());
+    Ok(FILL.call(args, ty, repr, ""))
+}
+
+/// As many copies as the one dimension says; no dimension is the empty array.
+static FILL: FuncDef = FuncDef::failing("array_fill", SqlForm::Call("array_fill"), |c| {
+    let dimensions = io::list(c.args[1].as_ref())?;
+    let lengths = I32::column(dimensions.values().as_ref())?;
+    let mut out = Assembler::new(vec![c.args[0].as_ref()]);
+    for row in 0..c.rows {
+        if c.is_null(1, row) {
+            return Err(Error::new(SqlState::new("22004"), "dimension array or low bound array cannot be null"));
+        }
+        let span = span(dimensions, c.row(1, row));
+        if span.len() > 1 {
+            return Err(Error::unsupported("an array of more than one dimension"));
+        }
+        for at in span {
+            if lengths.is_null(at) {
+                return Err(Error::new(SqlState::new("22004"), "dimension values cannot be null"));
+            }
+            let length = usize::try_from(lengths.value(at)).unwrap_or(0);
+            if length > MAX_ELEMENTS {
+                return Err(Error::new(
+                    state::PROGRAM_LIMIT_EXCEEDED,
+                    format!("array size exceeds the maximum allowed ({MAX_ELEMENTS})"),
+                ));
+            }
+            out.extend(0, std::iter::repeat_n(c.row(0, row), length));
+        }
+        out.end();
+    }
+    out.finish()
+})
+.not_strict();
+
+/// `MaxArraySize`
+const MAX_ELEMENTS: usize = 134_217_727;
 
 /// `ARRAY[…]` of values of one type.
 pub fn array_construct(element: PgType, elements: Vec<Typed>) -> Result<Typed> {

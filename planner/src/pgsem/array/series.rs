@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::array::builder::ListBuilder;
+use arrow::array::builder::{Int32Builder, ListBuilder};
 use arrow::datatypes::DataType;
 
 use super::list::list_of;
 use crate::error::{Error, Result, state};
 use crate::pgsem::func::{FuncDef, SqlForm, Typed};
-use crate::pgsem::kernel::{Call, I32, I64, Value};
+use crate::pgsem::io;
+use crate::pgsem::kernel::{Bool, Call, I32, I64, Value};
 use crate::pgsem::numeric::carrier::to_dynamic;
 use crate::pgsem::numeric::column::NumericBuilder;
 use crate::pgsem::numeric::{Num, Numeric};
@@ -29,6 +30,8 @@ pub fn signatures() -> Vec<Signature> {
         Signature::func(NAME, &[I4, I4, I4], 1007, &INT4_SERIES),
         Signature::func(NAME, &[I8, I8], 1016, &INT8_SERIES),
         Signature::func(NAME, &[I8, I8, I8], 1016, &INT8_SERIES),
+        Signature::func("generate_subscripts_list", &[oid::ANYARRAY, I4], 1007, &SUBSCRIPTS),
+        Signature::func("generate_subscripts_list", &[oid::ANYARRAY, I4, oid::BOOL], 1007, &SUBSCRIPTS),
         Signature::build(NAME, &[N, N], 1231, |_, args| Ok(numeric(args))),
         Signature::build(NAME, &[N, N, N], 1231, |_, args| Ok(numeric(args))),
     ]
@@ -41,6 +44,31 @@ static INT8_SERIES: FuncDef = FuncDef::failing("generate_series_int8", SqlForm::
     integers::<I64, _>(c, |v| v, |b, v| b.values().append_value(v))
 });
 static NUMERIC_SERIES: FuncDef = FuncDef::failing("generate_series_numeric", SqlForm::Local, numerics);
+
+static SUBSCRIPTS: FuncDef = FuncDef::new("generate_subscripts", SqlForm::Local, subscripts);
+
+/// The indexes of an array's one dimension, in reverse if the third argument says so.
+fn subscripts(call: &Call<'_>) -> Result<ArrayRef> {
+    let list = io::list(call.args[0].as_ref())?;
+    let dimensions = call.column::<I32>(1)?;
+    let mut builder = ListBuilder::new(Int32Builder::new());
+    for row in 0..call.rows {
+        if (0..call.args.len()).any(|arg| call.is_null(arg, row)) {
+            builder.append_null();
+            continue;
+        }
+        let indexes = 1..=io::span(list, call.row(0, row)).len() as i32;
+        if call.get::<I32>(&dimensions, 1, row) == Some(1) {
+            if call.args.len() > 2 && call.column::<Bool>(2)?.value(call.row(2, row)) {
+                builder.values().extend(indexes.rev().map(Some));
+            } else {
+                builder.values().extend(indexes.map(Some));
+            }
+        }
+        builder.append(true);
+    }
+    Ok(Arc::new(builder.finish()))
+}
 
 fn numeric(args: Vec<Typed>) -> Typed {
     let args: Vec<Typed> = args.into_iter().map(to_dynamic).collect();

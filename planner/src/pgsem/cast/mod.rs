@@ -3,6 +3,7 @@
 //! [`cast`] performs any cast there is; areas register theirs in [`super::registry`]. Whether a cast may be applied without being
 //! written is [`super::resolve::coerce`]'s question. All casts are explicit ones: too long text is cut to `varchar(n)`.
 
+mod calls;
 mod strings;
 mod through_text;
 
@@ -19,7 +20,7 @@ pub fn signatures() -> (Vec<Signature>, Vec<CastDef>) {
     let mut casts = through_text::casts();
     // Later entries win: what pg_cast has beats the way through text.
     casts.extend(strings::casts());
-    (Vec::new(), casts)
+    (calls::signatures(), casts)
 }
 
 /// `CAST(value AS to)`, typmod included. An untyped literal is read by the type's input function.

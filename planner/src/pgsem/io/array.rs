@@ -44,7 +44,12 @@ impl Parser for ArrayParser {
     fn append(&mut self, text: Option<&str>) -> Result<()> {
         if let Some(text) = text {
             let mut literal = Literal::new(text)?;
+            // A defect of the literal is reported before one of an element.
+            let mut elements = Vec::new();
             while let Some(element) = literal.next()? {
+                elements.push(element);
+            }
+            for element in elements {
                 self.elements.append(element.as_deref())?;
                 self.count += 1;
             }

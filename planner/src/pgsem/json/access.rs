@@ -111,36 +111,73 @@ static JSONB_ELEMENT: [FuncDef; 2] = [
     FuncDef::new("jsonb_array_element_text", SqlForm::Infix("->>"), |c| jsonb_element(c, as_text)),
 ];
 static JSON_PATH: [FuncDef; 2] = [
-    FuncDef::failing("json_extract_path_op", SqlForm::Infix("#>"), |c| path(c, as_json)),
-    FuncDef::failing("json_extract_path_text_op", SqlForm::Infix("#>>"), |c| path(c, as_text)),
+    FuncDef::failing("json_extract_path_op", SqlForm::Infix("#>"), |c| path(c, as_json, PathKind::Json)),
+    FuncDef::failing("json_extract_path_text_op", SqlForm::Infix("#>>"), |c| path(c, as_text, PathKind::Json)),
 ];
 static JSONB_PATH: [FuncDef; 2] = [
-    FuncDef::new("jsonb_extract_path_op", SqlForm::Infix("#>"), |c| path(c, as_json)),
-    FuncDef::new("jsonb_extract_path_text_op", SqlForm::Infix("#>>"), |c| path(c, as_text)),
+    FuncDef::new("jsonb_extract_path_op", SqlForm::Infix("#>"), |c| path(c, as_json, PathKind::Jsonb)),
+    FuncDef::new("jsonb_extract_path_text_op", SqlForm::Infix("#>>"), |c| path(c, as_text, PathKind::Jsonb)),
 ];
-static JSON_EXTRACT_PATH: FuncDef =
-    FuncDef::failing("json_extract_path", SqlForm::Call("json_extract_path"), |c| variadic_path(c, as_json));
-static JSONB_EXTRACT_PATH: FuncDef =
-    FuncDef::new("jsonb_extract_path", SqlForm::Call("jsonb_extract_path"), |c| variadic_path(c, as_json));
+static JSON_EXTRACT_PATH: FuncDef = FuncDef::failing("json_extract_path", SqlForm::Call("json_extract_path"), |c| {
+    variadic_path(c, as_json, PathKind::Json)
+});
+static JSONB_EXTRACT_PATH: FuncDef = FuncDef::new("jsonb_extract_path", SqlForm::Call("jsonb_extract_path"), |c| {
+    variadic_path(c, as_json, PathKind::Jsonb)
+});
 static JSON_EXTRACT_PATH_TEXT: FuncDef =
-    FuncDef::failing("json_extract_path_text", SqlForm::Call("json_extract_path_text"), |c| variadic_path(c, as_text));
+    FuncDef::failing("json_extract_path_text", SqlForm::Call("json_extract_path_text"), |c| {
+        variadic_path(c, as_text, PathKind::Json)
+    });
 static JSONB_EXTRACT_PATH_TEXT: FuncDef =
-    FuncDef::new("jsonb_extract_path_text", SqlForm::Call("jsonb_extract_path_text"), |c| variadic_path(c, as_text));
+    FuncDef::new("jsonb_extract_path_text", SqlForm::Call("jsonb_extract_path_text"), |c| {
+        variadic_path(c, as_text, PathKind::Jsonb)
+    });
 
 /// The node at the end of a path; a NULL step leads nowhere.
-pub fn walk<'n, 'd, 's>(
-    mut node: &'n Node<'d>,
+fn walk<'n, 'd, 's>(
+    root: &'n Node<'d>,
     steps: impl IntoIterator<Item = Option<&'s str>>,
+    kind: PathKind,
 ) -> Option<&'n Node<'d>> {
-    for step in steps {
+    let mut node = root;
+    for (level, step) in steps.into_iter().enumerate() {
         let step = step?;
         node = match &node.kind {
             Kind::Object(_) => node.member(step)?,
-            Kind::Array(_) => node.element(parse_index(step)?)?,
+            Kind::Array(_) => {
+                let index = parse_index(step)?;
+                let index =
+                    if index < 0 && kind == PathKind::Json { json_index(root, node, level, index)? } else { index };
+                node.element(index)?
+            }
             _ => return None,
         };
     }
     Some(node)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PathKind {
+    Json,
+    Jsonb,
+}
+
+/// PostgreSQL's `json` counts a negative index from the end of the first array of that depth that is long enough, whether the
+/// path leads there or not (`get_array_start`).
+fn json_index(root: &Node<'_>, array: &Node<'_>, level: usize, index: i64) -> Option<i64> {
+    let (found, length) = first_array(root, level, index.unsigned_abs() as usize)?;
+    // The arrays are parts of one text.
+    (found.text.as_ptr() <= array.text.as_ptr()).then_some(index + length as i64)
+}
+
+/// The first array at that depth with so many elements, and how many it has.
+fn first_array<'n, 'd>(node: &'n Node<'d>, depth: usize, least: usize) -> Option<(&'n Node<'d>, usize)> {
+    match &node.kind {
+        Kind::Array(elements) if depth == 0 => (elements.len() >= least).then_some((node, elements.len())),
+        Kind::Array(elements) if depth > 0 => elements.iter().find_map(|e| first_array(e, depth - 1, least)),
+        Kind::Object(members) if depth > 0 => members.iter().find_map(|(_, m)| first_array(m, depth - 1, least)),
+        _ => None,
+    }
 }
 
 /// An array index in a path, as `strtoint` reads it.
@@ -148,7 +185,7 @@ pub fn parse_index(step: &str) -> Option<i64> {
     step.trim_start_matches(io::is_space).parse::<i32>().ok().map(i64::from)
 }
 
-fn path(call: &Call<'_>, extract: Extract) -> Result<ArrayRef> {
+fn path(call: &Call<'_>, extract: Extract, kind: PathKind) -> Result<ArrayRef> {
     let documents = call.column::<Text>(0)?;
     let paths = io::list(call.args[1].as_ref())?;
     let steps = Text::column(paths.values().as_ref())?;
@@ -156,7 +193,7 @@ fn path(call: &Call<'_>, extract: Extract) -> Result<ArrayRef> {
         Some(document) if !call.is_null(1, row) => {
             let node = Node::parse(document)?;
             let steps = io::span(paths, call.row(1, row)).map(|at| optional(steps, at));
-            Ok(walk(&node, steps).and_then(extract))
+            Ok(walk(&node, steps, kind).and_then(extract))
         }
         _ => Ok(None),
     })
@@ -166,13 +203,13 @@ fn optional(column: &StringViewArray, row: usize) -> Option<&str> {
     column.is_valid(row).then(|| column.value(row))
 }
 
-fn variadic_path(call: &Call<'_>, extract: Extract) -> Result<ArrayRef> {
+fn variadic_path(call: &Call<'_>, extract: Extract, kind: PathKind) -> Result<ArrayRef> {
     let columns = (0..call.args.len()).map(|arg| call.column::<Text>(arg)).collect::<Result<Vec<_>>>()?;
     call.build::<Text>(|row| match call.get::<Text>(&columns[0], 0, row) {
         Some(document) => {
             let node = Node::parse(document)?;
             let steps = (1..columns.len()).map(|arg| call.get::<Text>(&columns[arg], arg, row));
-            Ok(walk(&node, steps).and_then(extract))
+            Ok(walk(&node, steps, kind).and_then(extract))
         }
         None => Ok(None),
     })

@@ -178,6 +178,15 @@ impl<'a> Edit<'a> {
 }
 
 fn edit_root(node: &Node<'_>, path: &[Option<&str>], edit: Edit<'_>) -> Result<String> {
+    let empty = match &node.kind {
+        Kind::Array(elements) => elements.is_empty(),
+        Kind::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    if empty && edit.created().is_none() {
+        // The path is not even looked at.
+        return Ok(node.text.to_string());
+    }
     Ok(edit_at(node, path, 0, edit)?.into_owned())
 }
 

@@ -31,6 +31,8 @@ pub fn signatures() -> Vec<Signature> {
         }),
         Signature::func("string_to_array", &[TEXT, TEXT], TEXTS, &STRING_TO_ARRAY),
         Signature::func("string_to_array", &[TEXT, TEXT, TEXT], TEXTS, &STRING_TO_ARRAY_NULL),
+        Signature::func("string_to_table_list", &[TEXT, TEXT], TEXTS, &STRING_TO_TABLE),
+        Signature::func("string_to_table_list", &[TEXT, TEXT, TEXT], TEXTS, &STRING_TO_TABLE_NULL),
         Signature::func("num_nulls", &[oid::ANY], oid::INT4, &NUM_NULLS).variadic(),
         Signature::func("num_nonnulls", &[oid::ANY], oid::INT4, &NUM_NONNULLS).variadic(),
     ]
@@ -52,6 +54,9 @@ static STRING_TO_ARRAY: FuncDef =
     FuncDef::new("string_to_array", SqlForm::Call("string_to_array"), string_to_array).not_strict();
 static STRING_TO_ARRAY_NULL: FuncDef =
     FuncDef::new("string_to_array_null", SqlForm::Call("string_to_array"), string_to_array).not_strict();
+static STRING_TO_TABLE: FuncDef = FuncDef::new("string_to_table", SqlForm::Local, string_to_array).not_strict();
+static STRING_TO_TABLE_NULL: FuncDef =
+    FuncDef::new("string_to_table_null", SqlForm::Local, string_to_array).not_strict();
 static NUM_NULLS: FuncDef = FuncDef::new("num_nulls", SqlForm::Call("num_nulls"), |c| {
     c.build::<I32>(|row| Ok(Some((0..c.args.len()).filter(|&arg| c.is_null(arg, row)).count() as i32)))
 })

@@ -17,12 +17,18 @@ pub fn signatures() -> Vec<Signature> {
         Signature::func("!~~", &[TEXT, TEXT], BOOL, &NOT_LIKE),
         Signature::func("~~*", &[TEXT, TEXT], BOOL, &ILIKE),
         Signature::func("!~~*", &[TEXT, TEXT], BOOL, &NOT_ILIKE),
+        Signature::func("~~", &[oid::NAME, TEXT], BOOL, &LIKE),
+        Signature::func("!~~", &[oid::NAME, TEXT], BOOL, &NOT_LIKE),
+        Signature::func("~~*", &[oid::NAME, TEXT], BOOL, &ILIKE),
+        Signature::func("!~~*", &[oid::NAME, TEXT], BOOL, &NOT_ILIKE),
         padded("~~", |_, args| on_padded(&LIKE, args)),
         padded("!~~", |_, args| on_padded(&NOT_LIKE, args)),
         padded("~~*", |_, args| on_padded(&ILIKE, args)),
         padded("!~~*", |_, args| on_padded(&NOT_ILIKE, args)),
         Signature::func("~~", &[oid::BYTEA, oid::BYTEA], BOOL, &BYTEA_LIKE),
         Signature::func("!~~", &[oid::BYTEA, oid::BYTEA], BOOL, &BYTEA_NOT_LIKE),
+        Signature::func("like", &[TEXT, TEXT], BOOL, &LIKE),
+        Signature::func("notlike", &[TEXT, TEXT], BOOL, &NOT_LIKE),
         Signature::func("like_escape", &[TEXT, TEXT], TEXT, &LIKE_ESCAPE),
     ]
 }

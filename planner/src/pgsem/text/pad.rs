@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use datafusion_common::ScalarValue;
+
 use super::measure::chars;
 use crate::error::{Error, Result};
 use crate::pgsem::func::{FuncDef, SqlForm, Typed};
@@ -12,6 +14,9 @@ use crate::pgtype::{PgType, oid};
 pub fn padded(arg: Typed) -> Result<Typed> {
     if arg.ty.oid != oid::BPCHAR {
         return Ok(arg);
+    }
+    if arg.as_literal().is_some_and(ScalarValue::is_null) {
+        return Ok(Typed::null(PgType::TEXT));
     }
     let length = declared_length(arg.ty)?;
     Ok(PAD.call(vec![arg], PgType::TEXT, PgType::TEXT.repr(), &length.to_string()))

@@ -2,6 +2,7 @@
 
 use super::{TEXT, measure::chars};
 use crate::error::{Error, Result, state};
+use crate::pgsem::errors::out_of_range;
 use crate::pgsem::func::{FuncDef, SqlForm};
 use crate::pgsem::kernel::{I32, Text};
 use crate::pgsem::registry::Signature;
@@ -94,9 +95,7 @@ fn overlay(s: &str, by: &str, from: i32, length: i32) -> Result<String> {
     if from <= 0 {
         return Err(Error::new(super::SUBSTRING_ERROR, "negative substring length not allowed"));
     }
-    let resume = from
-        .checked_add(length)
-        .ok_or_else(|| Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
+    let resume = from.checked_add(length).ok_or_else(|| out_of_range("integer"))?;
     Ok([substring(s, 1, Some(from - 1))?, by, substring(s, resume, None)?].concat())
 }
 
