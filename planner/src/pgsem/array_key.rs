@@ -19,32 +19,42 @@ use super::numeric::encoding;
 use crate::error::{Error, Result};
 use crate::pgtype::{PgType, oid};
 
+fn incomparable(ty: PgType) -> Error {
+    Error::unsupported(format!("comparing values of type {ty}"))
+}
+
 /// Whether arrays of that type can be compared.
 pub fn check(ty: PgType) -> Result<()> {
-    let comparable = ty.element().is_some_and(|e| {
-        e.is_string()
-            || matches!(
-                e.oid,
-                oid::BOOL
-                    | oid::INT2
-                    | oid::INT4
-                    | oid::INT8
-                    | oid::OID
-                    | oid::FLOAT4
-                    | oid::FLOAT8
-                    | oid::NUMERIC
-                    | oid::CHAR
-                    | oid::BYTEA
-                    | oid::DATE
-                    | oid::TIME
-                    | oid::TIMESTAMP
-                    | oid::TIMESTAMPTZ
-                    | oid::INTERVAL
-                    | oid::JSONB
-                    | oid::UUID
-            )
-    });
-    if comparable { Ok(()) } else { Err(Error::unsupported(format!("comparing values of type {ty}"))) }
+    if ty.element().is_some_and(has_key) { Ok(()) } else { Err(incomparable(ty)) }
+}
+
+/// Whether [`ElementKeys`] knows the type.
+pub fn check_element(ty: PgType) -> Result<()> {
+    if has_key(ty) { Ok(()) } else { Err(incomparable(ty)) }
+}
+
+fn has_key(ty: PgType) -> bool {
+    ty.is_string()
+        || matches!(
+            ty.oid,
+            oid::BOOL
+                | oid::INT2
+                | oid::INT4
+                | oid::INT8
+                | oid::OID
+                | oid::FLOAT4
+                | oid::FLOAT8
+                | oid::NUMERIC
+                | oid::CHAR
+                | oid::BYTEA
+                | oid::DATE
+                | oid::TIME
+                | oid::TIMESTAMP
+                | oid::TIMESTAMPTZ
+                | oid::INTERVAL
+                | oid::JSONB
+                | oid::UUID
+        )
 }
 
 /// The keys of all elements of a column of arrays.

@@ -3,21 +3,19 @@
 use arrow::array::{ArrayRef, ArrowPrimitiveType};
 use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 use num_integer::Integer;
-use num_traits::{CheckedAdd, CheckedDiv, CheckedMul, CheckedNeg, CheckedRem, CheckedSub};
+use num_traits::{CheckedDiv, CheckedMul, CheckedNeg, CheckedRem};
 
 use super::errors::{division_by_zero, out_of_range};
 use super::func::{FuncDef, SqlForm, Typed};
 use super::kernel::Call;
-use super::primitive::{unary, zip};
+use super::primitive::{unary, zip, zip_flagged};
 use super::registry::{CastDef, Signature};
 use crate::context::QueryContext;
 use crate::error::Result;
 use crate::pgtype::{PgType, oid};
 
 /// A native integer and its type's SQL name.
-trait Integral:
-    Integer + CheckedAdd + CheckedSub + CheckedMul + CheckedDiv + CheckedRem + CheckedNeg + Copy + Send + Sync + 'static
-{
+trait Integral: Integer + CheckedMul + CheckedDiv + CheckedRem + CheckedNeg + Copy + Send + Sync + 'static {
     const SQL: &'static str;
 }
 
@@ -83,15 +81,28 @@ where
     zip::<A, B, O>(call, |a, b| f(a.into(), b.into()))
 }
 
+/// The same for what reports overflow by a flag.
+fn overflowing<A, B, O>(call: &Call<'_>, f: impl Fn(O::Native, O::Native) -> (O::Native, bool)) -> Result<ArrayRef>
+where
+    A: ArrowPrimitiveType,
+    B: ArrowPrimitiveType,
+    O: ArrowPrimitiveType,
+    O::Native: Integral,
+    A::Native: Into<O::Native>,
+    B::Native: Into<O::Native>,
+{
+    zip_flagged::<A, B, O>(call, |a, b| f(a.into(), b.into()), || out_of_range(O::Native::SQL))
+}
+
 /// `+ - * /` of one pair of types; the names are PostgreSQL's.
 macro_rules! arithmetic {
     ($out:ident, $a:ty, $b:ty, $o:ty, [$left:expr, $right:expr] -> $ret:expr, $pl:literal, $mi:literal, $mul:literal, $div:literal) => {{
         static PL: FuncDef =
-            FuncDef::failing($pl, SqlForm::Infix("+"), |c| arith::<$a, $b, $o>(c, |x, y| in_range(x.checked_add(y))));
+            FuncDef::failing($pl, SqlForm::Infix("+"), |c| overflowing::<$a, $b, $o>(c, |x, y| x.overflowing_add(y)));
         static MI: FuncDef =
-            FuncDef::failing($mi, SqlForm::Infix("-"), |c| arith::<$a, $b, $o>(c, |x, y| in_range(x.checked_sub(y))));
+            FuncDef::failing($mi, SqlForm::Infix("-"), |c| overflowing::<$a, $b, $o>(c, |x, y| x.overflowing_sub(y)));
         static MUL: FuncDef =
-            FuncDef::failing($mul, SqlForm::Infix("*"), |c| arith::<$a, $b, $o>(c, |x, y| in_range(x.checked_mul(y))));
+            FuncDef::failing($mul, SqlForm::Infix("*"), |c| overflowing::<$a, $b, $o>(c, |x, y| x.overflowing_mul(y)));
         static DIV: FuncDef = FuncDef::failing($div, SqlForm::Infix("/"), |c| arith::<$a, $b, $o>(c, div));
         $out.extend([
             Signature::func("+", &[$left, $right], $ret, &PL),

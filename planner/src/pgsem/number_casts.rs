@@ -11,9 +11,9 @@ use super::func::{FuncDef, SqlForm, Typed};
 use super::integer;
 use super::kernel::{Bool, Call, I32};
 use super::primitive::unary;
-use super::registry::{CastContext, CastDef, Signature};
+use super::registry::{CastContext, CastDef, Signature, registry};
 use crate::context::QueryContext;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pgtype::{PgType, oid};
 
 fn widen<A: ArrowPrimitiveType, O: ArrowPrimitiveType>(call: &Call<'_>) -> Result<ArrayRef>
@@ -161,6 +161,34 @@ fn constant(arg: &Typed, to: PgType) -> Option<Typed> {
     (to.oid == oid::FLOAT8).then(|| Typed::literal(canonical(value).into(), to))
 }
 
+/// The casts that can be called by the type's name (`int4(2.5)`).
+fn functions() -> Vec<Signature> {
+    use oid::{BOOL, FLOAT4, FLOAT8, INT2, INT4, INT8, NUMERIC, OID};
+    macro_rules! called {
+        ($($name:literal $to:ident: $($from:ident)+;)*) => {
+            vec![$($(Signature::build($name, &[$from], $to, |context, args| called(context, args, PgType::of($to)))),+),*]
+        };
+    }
+    called! {
+        "bool" BOOL: INT4;
+        "float4" FLOAT4: NUMERIC INT8 INT2 INT4 FLOAT8;
+        "float8" FLOAT8: NUMERIC INT8 INT2 INT4 FLOAT4;
+        "int2" INT2: NUMERIC INT8 INT4 FLOAT4 FLOAT8;
+        "int4" INT4: BOOL NUMERIC INT8 INT2 FLOAT4 FLOAT8;
+        "int8" INT8: NUMERIC INT2 INT4 OID FLOAT4 FLOAT8;
+        "numeric" NUMERIC: INT8 INT2 INT4 FLOAT4 FLOAT8;
+        "oid" OID: INT8;
+    }
+}
+
+fn called(context: &QueryContext, mut args: Vec<Typed>, to: PgType) -> Result<Typed> {
+    let arg = args.remove(0);
+    match registry().casts.get(&(arg.ty.oid, to.oid)) {
+        Some(cast) => (cast.build)(context, arg, to),
+        None => Err(Error::internal(format!("no cast from {} to {to}", arg.ty))),
+    }
+}
+
 pub fn area() -> (Vec<Signature>, Vec<CastDef>) {
     use CastContext::{Assignment, Explicit, Implicit};
     use oid::{BOOL, FLOAT4, FLOAT8, INT2, INT4, INT8};
@@ -195,7 +223,7 @@ pub fn area() -> (Vec<Signature>, Vec<CastDef>) {
             pairs.extend([(oid::OID, ty, Implicit), (ty, oid::OID, Implicit)]);
         }
     }
-    (Vec::new(), pairs.into_iter().map(|(from, to, context)| CastDef { from, to, context, build: cast }).collect())
+    (functions(), pairs.into_iter().map(|(from, to, context)| CastDef { from, to, context, build: cast }).collect())
 }
 
 #[cfg(test)]

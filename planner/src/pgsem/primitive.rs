@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::try_binary;
 use arrow::error::ArrowError;
 
@@ -26,6 +27,46 @@ pub fn unary<A: ArrowPrimitiveType, O: ArrowPrimitiveType>(
 ) -> Result<ArrayRef> {
     let result: PrimitiveArray<O> = column::<A>(&call.args[0])?.try_unary(f)?;
     Ok(finish(call, result))
+}
+
+/// Like [`zip`] for functions that tell overflow by a flag: the loop runs through, and only if some flag was set `error` is
+/// looked for again, because a NULL slot may have set it.
+pub fn zip_flagged<A: ArrowPrimitiveType, B: ArrowPrimitiveType, O: ArrowPrimitiveType>(
+    call: &Call<'_>,
+    f: impl Fn(A::Native, B::Native) -> (O::Native, bool),
+    error: impl Fn() -> Error,
+) -> Result<ArrayRef> {
+    let (a, b) = (column::<A>(&call.args[0])?, column::<B>(&call.args[1])?);
+    let mut overflow = false;
+    let mut flagged = |(value, flag)| {
+        overflow |= flag;
+        value
+    };
+    let values: Vec<O::Native> = match (call.scalars[0], call.scalars[1]) {
+        (true, false) => {
+            let x = a.value(0);
+            b.values().iter().map(|y| flagged(f(x, *y))).collect()
+        }
+        (false, true) => {
+            let y = b.value(0);
+            a.values().iter().map(|x| flagged(f(*x, y))).collect()
+        }
+        _ => a.values().iter().zip(b.values()).map(|(x, y)| flagged(f(*x, *y))).collect(),
+    };
+    if overflow {
+        return zip::<A, B, O>(call, |x, y| match f(x, y) {
+            (value, false) => Ok(value),
+            _ => Err(error()),
+        });
+    }
+    let nulls = match (call.scalars[0], call.scalars[1]) {
+        (true, false) if a.is_null(0) => Some(NullBuffer::new_null(call.rows)),
+        (false, true) if b.is_null(0) => Some(NullBuffer::new_null(call.rows)),
+        (true, false) => b.nulls().cloned(),
+        (false, true) => a.nulls().cloned(),
+        _ => NullBuffer::union(a.nulls(), b.nulls()),
+    };
+    Ok(finish(call, PrimitiveArray::<O>::new(values.into(), nulls)))
 }
 
 /// `f` over the values of two arguments.

@@ -177,3 +177,22 @@ pub fn registry() -> &'static Registry {
     });
     &REGISTRY
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_registered_twice() {
+        for (name, all) in &registry().functions {
+            for (i, s) in all.iter().enumerate() {
+                assert!(all[..i].iter().all(|t| t.args != s.args), "{name}{:?}", s.args);
+            }
+        }
+        for (name, all) in &registry().aggregates {
+            for (i, s) in all.iter().enumerate() {
+                assert!(all[..i].iter().all(|t| t.args != s.args), "{name}{:?}", s.args);
+            }
+        }
+    }
+}

@@ -111,8 +111,7 @@ fn percentile_cont(_: &QueryContext, call: AggregateCall) -> Result<Typed> {
 /// The result is one of the sorted values.
 fn of_sorted(def: &'static AggregateDef, call: AggregateCall) -> Result<Typed> {
     let (ty, repr) = call.args.last().map_or((PgType::TEXT, DataType::Utf8View), |a| (a.ty, a.repr.clone()));
-    // Types without an order have no key either.
-    call.args.last().cloned().map(super::key::key).transpose()?;
+    super::array_key::check_element(ty)?;
     Ok(def.call(call, ty.without_typmod(), repr))
 }
 

@@ -29,11 +29,17 @@ impl Finite {
     }
 
     pub(crate) fn add(&self, other: &Self) -> Self {
+        if self.scale == other.scale {
+            return Self { unscaled: self.unscaled.add(&other.unscaled), scale: self.scale };
+        }
         let (a, b, scale) = self.aligned(other);
         Self { unscaled: a.add(&b), scale }
     }
 
     pub(crate) fn sub(&self, other: &Self) -> Self {
+        if self.scale == other.scale {
+            return Self { unscaled: self.unscaled.sub(&other.unscaled), scale: self.scale };
+        }
         let (a, b, scale) = self.aligned(other);
         Self { unscaled: a.sub(&b), scale }
     }

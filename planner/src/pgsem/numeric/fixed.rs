@@ -121,10 +121,10 @@ pub fn mul(call: &Call<'_>) -> Result<Option<ArrayRef>> {
         (DataType::Decimal128(..), Some(a), Some(b)) => {
             return Ok(done(zip::<_, _, Decimal128Type>(call, a, b, i128::wrapping_mul)?, repr));
         }
-        // Most products fit the narrow integer even where the carrier must be wide.
-        (_, Some(a), Some(b)) => zip(call, a, b, |x, y| match x.checked_mul(y) {
-            Some(product) => product.wide(),
-            None => x.wide().wrapping_mul(y.wide()),
+        // Most factors are narrow even where the carrier must be wide.
+        (_, Some(a), Some(b)) => zip(call, a, b, |x, y| match (i64::try_from(x), i64::try_from(y)) {
+            (Ok(x), Ok(y)) => (i128::from(x) * i128::from(y)).wide(),
+            _ => x.wide().wrapping_mul(y.wide()),
         })?,
         _ => zip_wide(call, i256::wrapping_mul)?,
     };

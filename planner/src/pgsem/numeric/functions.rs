@@ -220,6 +220,7 @@ pub fn signatures() -> Vec<Signature> {
         func("log10", &[N], N, &LOG10),
         func("min_scale", &[N], oid::INT4, &MIN_SCALE),
         build("mod", &[N, N], N, rem),
+        build("numeric_div_trunc", &[N, N], N, div_trunc),
         func("pow", &[N, N], N, &POWER),
         func("power", &[N, N], N, &POWER),
         build("round", &[N], N, round),

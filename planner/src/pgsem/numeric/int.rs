@@ -128,10 +128,13 @@ impl Int {
     }
 
     pub fn mul(&self, other: &Self) -> Self {
-        if let (Self::Small(a), Self::Small(b)) = (self, other)
-            && let Some(product) = a.checked_mul(*b)
-        {
-            return Self::Small(product);
+        if let (Self::Small(a), Self::Small(b)) = (self, other) {
+            if let (Ok(a), Ok(b)) = (i64::try_from(*a), i64::try_from(*b)) {
+                return Self::Small(i128::from(a) * i128::from(b));
+            }
+            if let Some(product) = a.checked_mul(*b) {
+                return Self::Small(product);
+            }
         }
         Self::from_big(self.big().as_ref() * other.big().as_ref())
     }
