@@ -240,7 +240,16 @@ impl fmt::Debug for FilesExec {
 
 impl DisplayAs for FilesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FilesExec: table={}, partitions={}", self.name, self.partitions.len())
+        write!(f, "FilesExec: table={}, partitions={}", self.name, self.partitions.len())?;
+        if let Parts::Parquet(parts) = &self.table.parts {
+            let read = self.partitions.iter().flatten().map(|piece| match piece {
+                Piece::Parquet { groups, .. } => groups.len(),
+                Piece::Csv { .. } => 0,
+            });
+            let all = parts.iter().map(|p| p.file.metadata().num_row_groups()).sum::<usize>();
+            write!(f, ", row_groups={} of {all}", read.sum::<usize>())?;
+        }
+        Ok(())
     }
 }
 

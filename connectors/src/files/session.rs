@@ -81,7 +81,11 @@ impl Environment {
         names.into_iter().map(table).collect()
     }
 
-    async fn plan(self: &Arc<Self>, sql: String, stop: CancellationToken) -> Result<(Arc<dyn ExecutionPlan>, Session)> {
+    pub async fn plan(
+        self: &Arc<Self>,
+        sql: String,
+        stop: CancellationToken,
+    ) -> Result<(Arc<dyn ExecutionPlan>, Session)> {
         let environment = self.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             let (bound, tables) = environment.bind(&sql)?;
@@ -93,9 +97,9 @@ impl Environment {
         });
         let (plan, tables) = prepared.await.map_err(|e| Error::internal(e.to_string()))??;
         let env = self.shared.query_env(self.shared.query_pool())?;
-        let session = Session::new(&self.shared.settings, env, stop, &plan);
+        let partitions = self.shared.settings.target_partitions;
+        let session = Session::new(&self.shared.settings, env, stop, &plan, partitions);
         let plan = session.optimize(plan)?;
-        let partitions = session.state.config().target_partitions();
         let leaves = Leaves { environment: self.clone(), tables, partitions };
         let operators = session.plan(&plan, Arc::new(leaves)).await?;
         Ok((operators, session))

@@ -27,7 +27,7 @@ use super::held::{Held, Holder};
 use super::leaves::Leaves;
 use super::measure::Meter;
 use super::parameters;
-use super::planning::Session;
+use super::planning::{Session, is_pipeline};
 use super::relation::{Delivery, Relation};
 use super::run::{Lease, RunState, Sources, SystemTables};
 use super::schedule::{Reading, Reads, bare_fragment, lanes, of_source, wanted_connections};
@@ -65,9 +65,13 @@ pub(super) struct Job {
 
 impl Job {
     pub async fn run(self, client: mpsc::Sender<Delivery>) {
-        let _finish = Finish(self.state.clone(), self.notes.clone());
+        let finish = Finish(self.state.clone(), self.notes.clone());
         match caught(self.drive(&client)).await {
-            Ok(()) => drop(client.send(Delivery::End).await),
+            Ok(()) => {
+                // A reader that takes its time over the last rows keeps no connection busy.
+                drop(finish);
+                let _ = client.send(Delivery::End).await;
+            }
             Err(error) => self.state.fail(error),
         }
     }
@@ -91,7 +95,10 @@ impl Job {
         }
 
         let shell = parameters::fill(&self.plan.shell, &self.parameters)?;
-        let session = Session::new(&self.shared.settings, env, self.state.stop.clone(), &shell);
+        let settings = &self.shared.settings;
+        // A filter or projection of one relation keeps the order in which it arrives.
+        let partitions = if is_pipeline(&shell) { 1 } else { settings.target_partitions };
+        let session = Session::new(settings, env, self.state.stop.clone(), &shell, partitions);
         let shell = session.optimize(shell)?;
         let operators = session.plan(&shell, Arc::new(Leaves { relations, system })).await?;
         *self.notes.operators.lock() = Operators::Running(operators.clone());

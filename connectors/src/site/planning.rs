@@ -19,7 +19,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use planner::Result;
-use planner::source::FragmentRelation;
+use planner::source::{CatalogTable, FragmentRelation};
 use tokio_util::sync::CancellationToken;
 
 use super::RuntimeSettings;
@@ -36,9 +36,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(settings: &RuntimeSettings, env: Arc<RuntimeEnv>, stop: CancellationToken, shell: &LogicalPlan) -> Self {
-        // A filter or projection of one relation keeps the order in which it arrives.
-        let partitions = if is_pipeline(shell) { 1 } else { settings.target_partitions.max(1) };
+    pub fn new(
+        settings: &RuntimeSettings,
+        env: Arc<RuntimeEnv>,
+        stop: CancellationToken,
+        shell: &LogicalPlan,
+        partitions: usize,
+    ) -> Self {
+        let partitions = partitions.max(1);
         let mut config = SessionConfig::new()
             .with_target_partitions(partitions)
             .with_batch_size(settings.batch_size)
@@ -91,7 +96,7 @@ fn physical_rules(stop: CancellationToken) -> Vec<Arc<dyn PhysicalOptimizerRule 
 }
 
 /// Projections, filters and limits over one leaf.
-fn is_pipeline(plan: &LogicalPlan) -> bool {
+pub(super) fn is_pipeline(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::TableScan(_) => true,
         LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
@@ -125,7 +130,9 @@ fn bytes(plan: &LogicalPlan) -> f64 {
 fn rows(plan: &LogicalPlan) -> f64 {
     match plan {
         LogicalPlan::TableScan(scan) => {
-            scan.source.downcast_ref::<FragmentRelation>().and_then(|f| f.estimated_rows).unwrap_or(0.0)
+            let fragment = scan.source.downcast_ref::<FragmentRelation>().and_then(|f| f.estimated_rows);
+            let table = scan.source.downcast_ref::<CatalogTable>().and_then(|t| t.table.rows);
+            fragment.or(table).unwrap_or(0.0)
         }
         other => other.inputs().into_iter().map(rows).fold(0.0, f64::max),
     }

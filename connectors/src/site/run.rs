@@ -129,11 +129,6 @@ impl RunState {
         drop(sessions.leases);
     }
 
-    async fn cancel_sessions(&self) {
-        let open = self.sessions.lock().open.clone();
-        futures::future::join_all(open.iter().map(|s| s.cancel())).await;
-    }
-
     /// Accounts for a batch as long as it waits in a channel. Never refused: channels are short, and an operator that can
     /// spill may have taken all there is.
     pub fn parcel(&self, batch: RecordBatch) -> Parcel {
@@ -166,8 +161,9 @@ pub(super) async fn watch(state: Arc<RunState>, work: tokio::task::AbortHandle, 
         () = deadline => state.fail(canceled("statement timeout")),
     }
     if !state.done.is_cancelled() {
-        state.cancel_sessions().await;
+        let open = state.sessions.lock().open.clone();
         work.abort();
+        futures::future::join_all(open.iter().map(|s| s.cancel())).await;
     }
 }
 

@@ -39,6 +39,10 @@ async fn joins_aggregates_and_subqueries() {
         ("SELECT name FROM people p WHERE EXISTS (SELECT 1 FROM orders WHERE person = p.id AND paid > 2)", vec!["ann"]),
         ("SELECT name FROM people WHERE id = (SELECT min(person) FROM orders)", vec!["ann"]),
         ("SELECT (1.0 / 3)::text", vec!["0.33333333333333333333"]),
+        (
+            "SELECT DISTINCT ON (person) paid::text FROM orders ORDER BY person, paid DESC",
+            vec!["2.50", "-0.05", "0.07"],
+        ),
         ("SELECT count(DISTINCT person)::text FROM orders", vec!["2"]),
         (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i::text FROM n ORDER BY i",
