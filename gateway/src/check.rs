@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use connectors::engine::Engine;
 use connectors::site::{Executor, RuntimeSettings};
-use cost_model::{Clock, Epoch, SourceId, SystemClock};
+use cost_model::{Epoch, SourceId, SystemClock};
 use futures::future::join_all;
 use planner::catalog::{SourceSchema, SourceTable};
 use planner::error::state;

@@ -188,6 +188,9 @@ fn parquet_column<'v>(ty: &str, values: impl Iterator<Item = &'v Value>) -> io::
         .map(|v| text(v).map_or(Ok(null.clone()), |t| planner::pgsem::io::parse(&t, pg, &ctx)))
         .collect::<Result<_, _>>()
         .map_err(io::Error::other)?;
+    if values.is_empty() {
+        return Ok(arrow::array::new_empty_array(&pg.repr()));
+    }
     let array = ScalarValue::iter_to_array(values).map_err(io::Error::other)?;
     // Dynamic carriers never reach a file: all numerics here are declared with a scale.
     if matches!(array.data_type(), DataType::BinaryView) {

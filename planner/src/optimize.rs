@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
+use datafusion_common::tree_node::Transformed;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
@@ -31,6 +32,7 @@ use datafusion_optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion_optimizer::single_distinct_to_groupby::SingleDistinctToGroupBy;
 use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 
+use crate::bind::expr::merged_filter;
 use crate::error::Result;
 
 pub type Rule = Arc<dyn OptimizerRule + Send + Sync>;
@@ -91,7 +93,19 @@ fn run(rules: Vec<Rule>, plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Makes a bound plan ready for cutting.
 pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
-    run(before_cutting(), plan)
+    guarded(run(before_cutting(), plan)?)
+}
+
+/// Filters were merged: none may fail on a row that another one leaves out.
+fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let guarded = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Filter(mut filter) => {
+            filter.predicate = merged_filter(filter.predicate)?;
+            Ok(Transformed::yes(LogicalPlan::Filter(filter)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(guarded.data)
 }
 
 /// Columns that nobody reads are dropped, down to the fragments' scans.
@@ -101,5 +115,5 @@ pub fn prune(plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// What remains to be done for the shell, which only DataFusion will see.
 pub fn optimize_shell(plan: LogicalPlan) -> Result<LogicalPlan> {
-    run(after_cutting(), plan)
+    guarded(run(after_cutting(), plan)?)
 }

@@ -41,6 +41,23 @@ pub(super) fn bounds(filter: &Expr, column: &dyn Fn(&str) -> Option<usize>, foun
             bounds(left, column, found);
             bounds(right, column, found);
         }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let one_of = |side: &Expr| {
+                let mut found = Vec::new();
+                bounds(side, column, &mut found);
+                match <[Bound; 1]>::try_from(found) {
+                    Ok([Bound { column, test: Test::Compare(Operator::Eq, value) }]) => Some((column, vec![value])),
+                    Ok([Bound { column, test: Test::Among(values) }]) => Some((column, values)),
+                    _ => None,
+                }
+            };
+            if let (Some((column, mut values)), Some((other, more))) = (one_of(left), one_of(right))
+                && column == other
+            {
+                values.extend(more);
+                found.push(Bound { column, test: Test::Among(values) });
+            }
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (side, value, op) = match (of_column(left), constant(right), of_column(right), constant(left)) {
                 (Some(c), Some(v), ..) => (c, v, Some(*op)),

@@ -18,8 +18,7 @@ struct Change {
 }
 
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
-    let words: Vec<usize> =
-        (0..tokens.len()).filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_))).collect();
+    let words: Vec<usize> = (0..tokens.len()).filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_))).collect();
     let mut changes = Vec::new();
     let mut i = 0;
     while i < words.len() {
@@ -89,7 +88,9 @@ fn is_word(token: &Token, text: &str) -> bool {
 /// Whether a value begins here, so that the word before it is no column.
 fn starts_value(token: Option<&Token>) -> bool {
     match token {
-        Some(Token::Word(w)) => !matches!(w.keyword, Keyword::AS | Keyword::FROM | Keyword::AND | Keyword::OR | Keyword::IS),
+        Some(Token::Word(w)) => {
+            !matches!(w.keyword, Keyword::AS | Keyword::FROM | Keyword::AND | Keyword::OR | Keyword::IS)
+        }
         Some(Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Number(..)) => true,
         _ => false,
     }

@@ -125,13 +125,8 @@ impl ElementKeys {
         Ok(Self(keys?))
     }
 
-    /// The key of one element; NULL has one too.
+    /// The key of one element, its marker in front; NULL has one too.
     pub fn of(&self, element: usize) -> &[u8] {
-        &self.0[element]
-    }
-
-    /// The key of one element, its marker in front.
-    pub fn get(&self, element: usize) -> &[u8] {
         &self.0[element]
     }
 

@@ -9,8 +9,9 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::Transformed;
 use datafusion_expr::LogicalPlan;
+use datafusion_optimizer::Optimizer;
 use planner::bind::{Passthrough, bind, parse};
 use planner::catalog::{Catalog, Column, ColumnStats, EngineKind, Placement, Source, Table, TableKind};
 use planner::pgsem::{evaluate, io, key};
@@ -135,6 +136,7 @@ impl Local {
                 .with_optimizer_rules(Vec::new())
                 .with_default_features()
                 .build();
+            let plan = Optimizer::with_rules(optimize::local_rules()).optimize(plan, &state, |_, _| ())?;
             let physical: Arc<dyn ExecutionPlan> =
                 DefaultPhysicalPlanner::default().create_physical_plan(&plan, &state).await?;
             collect(physical, state.task_ctx()).await

@@ -193,11 +193,9 @@ impl Binder<'_> {
 fn without_symmetric(low: &ast::Expr) -> Option<ast::Expr> {
     match low {
         ast::Expr::UnaryOp { op: UnaryOperator::PGPrefixFactorial, expr } => Some(expr.as_ref().clone()),
-        ast::Expr::BinaryOp { left, op, right } => Some(ast::Expr::BinaryOp {
-            left: Box::new(without_symmetric(left)?),
-            op: op.clone(),
-            right: right.clone(),
-        }),
+        ast::Expr::BinaryOp { left, op, right } => {
+            Some(ast::Expr::BinaryOp { left: Box::new(without_symmetric(left)?), op: op.clone(), right: right.clone() })
+        }
         _ => None,
     }
 }

@@ -150,6 +150,44 @@ fn wrap(expr: Expr, guard: &Expr, skip: bool) -> Result<Expr> {
         .data)
 }
 
+/// The conjuncts of a filter that was merged from several, in an order and form in which none fails on a row that another
+/// one leaves out: PostgreSQL evaluates a subquery's conditions before those above it, push-down puts them behind.
+pub(crate) fn merged_filter(filter: Expr) -> Result<Expr> {
+    if !may_fail(&filter) {
+        return Ok(filter);
+    }
+    let (failing, safe): (Vec<Expr>, Vec<Expr>) = split(&filter, true).into_iter().partition(may_fail);
+    let guards: Vec<Expr> = safe.iter().filter(|e| is_guard(e)).cloned().collect();
+    let guarded = failing.into_iter().map(|e| below_guards(e, &guards)).collect::<Result<Vec<_>>>()?;
+    Ok(conjunction(safe.into_iter().chain(guarded)).unwrap_or(filter))
+}
+
+/// Adds these conditions to the guards of all calls that may fail.
+fn below_guards(expr: Expr, guards: &[Expr]) -> Result<Expr> {
+    Ok(expr
+        .transform_down(|e| match e {
+            Expr::Case(case) if is_only_where_true(&case) => {
+                let known = case.expr.iter().flat_map(|g| split(g, true)).collect::<Vec<_>>();
+                let more = guards.iter().filter(|g| !known.contains(g)).cloned();
+                let guard = conjunction(more.chain(known.iter().cloned()));
+                let guarded = Case { expr: guard.map(Box::new), ..case };
+                Ok(Transformed::new(Expr::Case(guarded), true, TreeNodeRecursion::Jump))
+            }
+            call if fails(&call) => Ok(match conjunction(guards.iter().cloned()) {
+                Some(guard) => Transformed::new(only_where_true(call, guard), true, TreeNodeRecursion::Jump),
+                None => Transformed::no(call),
+            }),
+            other => Ok(Transformed::no(other)),
+        })?
+        .data)
+}
+
+fn is_only_where_true(case: &Case) -> bool {
+    case.expr.is_some()
+        && case.else_expr.is_none()
+        && matches!(&case.when_then_expr[..], [(when, _)] if **when == lit(true))
+}
+
 fn only_where_true(call: Expr, guard: Expr) -> Expr {
     Expr::Case(Case {
         expr: Some(Box::new(guard)),

@@ -30,6 +30,7 @@ use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
 use crate::pgsem::registry::CastContext;
 
+pub(crate) use guard::merged_filter;
 pub(crate) use types::pg_type;
 
 impl Binder<'_> {

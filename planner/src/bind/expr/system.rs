@@ -177,10 +177,7 @@ impl Binder<'_> {
     /// What an object is called, by its OID.
     pub(super) fn object_name(&mut self, object: Typed) -> Result<Typed> {
         match (object.ty.oid, object.as_literal()) {
-            (oid::REGTYPE, _) => {
-                let none = Typed::null(PgType::INT4);
-                Ok(super::fold::fold(FORMAT_TYPE.apply(vec![object, none], PgType::TEXT)))
-            }
+            (oid::REGTYPE, _) => Ok(super::fold::fold(REGTYPE_OUT.apply(vec![object], PgType::TEXT))),
             (oid::REGCLASS, Some(ScalarValue::Int64(Some(number)))) => {
                 let tables = || self.catalog.schemas.values().flat_map(|s| s.values());
                 let table = tables().find(|t| i64::from(t.oid) == *number);
@@ -280,6 +277,17 @@ static PG_TYPEOF: FuncDef = FuncDef::new("pg_typeof", SqlForm::Local, |call: &Ca
     call.build::<I64>(|_| Ok(Some(ty)))
 })
 .not_strict();
+
+/// A number that is no type's is printed as it is.
+static REGTYPE_OUT: FuncDef = FuncDef::new("regtypeout", SqlForm::Local, |call: &Call<'_>| {
+    call.map1::<I64, Text>(|ty| {
+        Ok(match u32::try_from(ty).ok().and_then(type_info) {
+            Some(info) => info.sql_name.to_string(),
+            None if ty == 0 => "-".to_string(),
+            None => ty.to_string(),
+        })
+    })
+});
 
 static FORMAT_TYPE: FuncDef = FuncDef::new("format_type", SqlForm::Local, format_type).not_strict();
 

@@ -52,7 +52,7 @@ impl State for DistinctRows {
     }
 
     fn update(&mut self, (keys, args): &Self::Input<'_>, row: usize) -> Result<()> {
-        let key: Vec<u8> = keys.iter().flat_map(|k| k.get(row)).copied().collect();
+        let key: Vec<u8> = keys.iter().flat_map(|k| k.of(row)).copied().collect();
         if let Entry::Vacant(entry) = self.rows.entry(key) {
             let values = args.iter().map(|a| payload::encode(a, row)).collect::<Result<_>>()?;
             entry.insert(values);

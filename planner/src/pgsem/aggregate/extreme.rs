@@ -72,7 +72,7 @@ impl<const LARGEST: bool> State for Best<LARGEST> {
     }
 
     fn update(&mut self, (keys, values): &Self::Input<'_>, row: usize) -> Result<()> {
-        let key = keys.get(row);
+        let key = keys.of(row);
         if self.beaten_by(key) {
             self.0 = Some((key.to_vec(), payload::encode(values, row)?));
         }

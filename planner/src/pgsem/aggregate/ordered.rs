@@ -123,7 +123,7 @@ impl State for Keyed {
         if let Some(fractions) = fractions {
             self.fraction = fractions[row];
         }
-        self.values.push((keys.get(row).to_vec(), payload::encode(values, row)?));
+        self.values.push((keys.of(row).to_vec(), payload::encode(values, row)?));
         Ok(())
     }
 

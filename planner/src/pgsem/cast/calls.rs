@@ -17,7 +17,7 @@ pub fn signatures() -> Vec<Signature> {
         ("char", CHAR, &[&[TEXT]], |c, a| to(c, a, PgType::CHAR)),
         ("bool", BOOL, &[&[JSONB]], |c, a| to(c, a, PgType::BOOL)),
         ("int2", INT2, &[&[JSONB]], |c, a| to(c, a, PgType::INT2)),
-        ("int4", INT4, &[&[JSONB], &[BOOL], &[CHAR]], |c, a| to(c, a, PgType::INT4)),
+        ("int4", INT4, &[&[JSONB], &[CHAR]], |c, a| to(c, a, PgType::INT4)),
         ("int8", INT8, &[&[JSONB]], |c, a| to(c, a, PgType::INT8)),
         ("float8", FLOAT8, &[&[JSONB]], |c, a| to(c, a, PgType::FLOAT8)),
         ("numeric", NUMERIC, &[&[JSONB]], |c, a| to(c, a, PgType::NUMERIC)),

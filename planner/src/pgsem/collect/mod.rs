@@ -131,7 +131,6 @@ impl AggregateUDFImpl for PgCollect {
 struct Plan {
     output: Output,
     arg_types: Vec<PgType>,
-    repr: DataType,
     distinct: bool,
     order: Vec<SortOptions>,
     zone: TimeZone,
@@ -142,7 +141,6 @@ impl PgCollect {
         Plan {
             output: self.def.output,
             arg_types: self.arg_types.clone(),
-            repr: self.repr.clone(),
             distinct: self.distinct,
             order: self.order.clone(),
             zone: self.zone,

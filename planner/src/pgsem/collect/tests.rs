@@ -25,11 +25,12 @@ fn bind(name: &str, types: &[PgType], distinct: bool, descending: Option<bool>) 
     let udaf = PgCollect::of(&leaf.func).unwrap();
     let mut arg_types: Vec<_> = types.iter().map(|t| t.repr()).collect();
     arg_types.extend(udaf.order.iter().map(|_| types[0].repr()));
-    PgColumns { plan: udaf.plan(), arg_types, ty: typed.ty, sorted: descending.is_some() }
+    PgColumns { plan: udaf.plan(), repr: udaf.repr.clone(), arg_types, ty: typed.ty, sorted: descending.is_some() }
 }
 
 struct PgColumns {
     plan: super::Plan,
+    repr: arrow::datatypes::DataType,
     arg_types: Vec<arrow::datatypes::DataType>,
     ty: PgType,
     sorted: bool,
@@ -63,7 +64,7 @@ impl PgColumns {
     }
 
     fn text(&self, array: &ArrayRef, row: usize) -> String {
-        assert_eq!(array.data_type(), &self.plan.repr);
+        assert_eq!(array.data_type(), &self.repr);
         if array.is_null(row) {
             return "NULL".to_string();
         }
