@@ -56,8 +56,10 @@ fn every_case_is_answered_as_postgresql_does() {
             let session = format!("set search_path = {source}; set narrows.pushdown = {pushdown}; {set}");
             assert_eq!(ask(&client, &session).await, Answer::Rows(vec![]), "{session}");
             asked += 1;
-            let line = |what: String| format!("{} [{source}, {pushdown}] {}\n    {what}", case.id, case.sql);
-            match tokio::time::timeout(PATIENCE, ask(&client, &case.sql)).await {
+            // The schema is called as its source is.
+            let sql = case.sql.replace("public.", &format!("{source}."));
+            let line = |what: String| format!("{} [{source}, {pushdown}] {}\n    {what}", case.id, sql);
+            match tokio::time::timeout(PATIENCE, ask(&client, &sql)).await {
                 Ok(Answer::Error { sqlstate, .. }) if sqlstate == "08006" => {
                     wrong.push(line(format!("the gateway ended: {}", gateway.log().lines().last().unwrap_or(""))));
                     gateway = start();

@@ -3,6 +3,7 @@
 mod cases;
 mod harness;
 mod postgres_connector;
+mod serve;
 mod shared;
 mod tpch;
 mod workspace;

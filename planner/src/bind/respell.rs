@@ -17,7 +17,42 @@ struct Change {
     by: Vec<Token>,
 }
 
+/// Words the parser keeps for other databases' syntax; to PostgreSQL they are names like any other.
+const NAMES: &[&str] = &[
+    "anti",
+    "asof",
+    "connect",
+    "distribute",
+    "div",
+    "format",
+    "match_condition",
+    "match_recognize",
+    "minus",
+    "open",
+    "output",
+    "pivot",
+    "prewhere",
+    "qualify",
+    "regexp",
+    "rlike",
+    "sample",
+    "semi",
+    "settings",
+    "sort",
+    "struct",
+    "top",
+    "unpivot",
+    "xor",
+];
+
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
+    for token in tokens.iter_mut() {
+        if let Token::Word(word) = &mut token.token
+            && NAMES.iter().any(|name| word.value.eq_ignore_ascii_case(name))
+        {
+            word.keyword = Keyword::NoKeyword;
+        }
+    }
     let words: Vec<usize> = (0..tokens.len()).filter(|&i| !matches!(tokens[i].token, Token::Whitespace(_))).collect();
     let mut changes = Vec::new();
     let mut i = 0;

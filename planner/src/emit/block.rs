@@ -33,6 +33,8 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub struct Block {
     from: String,
+    /// `from` is a join, not one table or derived table.
+    joined: bool,
     /// One per column of `schema`.
     pub columns: Vec<Sql>,
     conditions: Vec<String>,
@@ -51,6 +53,7 @@ impl Block {
     fn over(from: String, columns: Vec<Sql>, schema: DFSchemaRef) -> Self {
         Self {
             from,
+            joined: false,
             columns,
             conditions: Vec::new(),
             group: None,
@@ -298,18 +301,21 @@ impl<'a> Emitter<'a> {
 
     pub fn union(&self, inputs: Vec<Block>, u: &Union) -> Written<Block> {
         let types: Vec<PgType> = inputs.first().map(|b| b.columns.iter().map(|c| c.ty).collect()).unwrap_or_default();
+        let mut keys = vec![false; types.len()];
         let mut selects = Vec::new();
         for input in inputs {
+            keys.iter_mut().zip(&input.columns).for_each(|(key, c)| *key |= c.key);
             if input.columns.iter().zip(&types).any(|(c, t)| c.ty.oid != t.oid) {
                 return Err(Refusal::new("a UNION of different types"));
             }
+            self.dialect.union_all(&input.columns)?;
             let input = if input.stage >= Stage::Ordered { self.wrap(input)? } else { input };
             let input = Block { single_table: None, ..input };
             selects.push(self.select(&input, None)?);
         }
         let alias = self.fresh();
         let columns = types.iter().enumerate().map(|(i, t)| Sql::simple(format!("{alias}.c{i}"), t.without_typmod()));
-        let columns = columns.collect();
+        let columns = columns.zip(keys).map(|(c, key)| Sql { key, ..c }).collect();
         Ok(Block::over(format!("({}) AS {alias}", selects.join(" UNION ALL ")), columns, u.schema.clone()))
     }
 
@@ -348,8 +354,7 @@ impl<'a> Emitter<'a> {
         }
         match kind {
             JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full => {
-                let nested = right.from.contains(" JOIN ") && !right.from.starts_with('(');
-                let right_from = if nested { format!("({})", right.from) } else { right.from };
+                let right_from = if right.joined { format!("({})", right.from) } else { right.from };
                 let left_from = left.from;
                 let from = match (kind, on.is_empty()) {
                     (JoinType::Inner, true) => format!("{left_from} CROSS JOIN {right_from}"),
@@ -366,6 +371,7 @@ impl<'a> Emitter<'a> {
                 };
                 let columns = left.columns.into_iter().chain(right.columns).collect();
                 let mut block = Block::over(from, columns, j.schema.clone());
+                block.joined = true;
                 block.conditions = left.conditions;
                 block.conditions.extend(right.conditions);
                 Ok(block)
@@ -417,7 +423,7 @@ impl<'a> Emitter<'a> {
     fn wrap(&self, block: Block) -> Written<Block> {
         let alias = self.fresh();
         let columns = block.columns.iter().enumerate();
-        let columns = columns.map(|(i, c)| Sql::simple(format!("{alias}.c{i}"), c.ty)).collect();
+        let columns = columns.map(|(i, c)| Sql { key: c.key, ..Sql::simple(format!("{alias}.c{i}"), c.ty) }).collect();
         let inner = Block { single_table: None, ..block };
         let select = self.select(&inner, None)?;
         Ok(Block::over(format!("({select}) AS {alias}"), columns, inner.schema))

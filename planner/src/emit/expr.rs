@@ -218,7 +218,11 @@ impl ExprWriter<'_> {
         let filter = p.filter.as_ref().map(|e| self.write(e, Some(PgType::BOOL))).transpose()?;
         let order_by = p.order_by.iter().map(|s| self.sort(s)).collect::<Written<_>>()?;
         let name = f.func.name();
-        self.dialect().aggregate(self.source(), AggregateSql { name, args, distinct: p.distinct, filter, order_by, ty })
+        let key = args.iter().any(|a| a.key) && (matches!(name, "min" | "max") || name.starts_with("first_"));
+        let written = self
+            .dialect()
+            .aggregate(self.source(), AggregateSql { name, args, distinct: p.distinct, filter, order_by, ty })?;
+        Ok(Sql { key, ..written })
     }
 
     /// The PostgreSQL type of an aggregate as the plan carries it.
@@ -270,7 +274,11 @@ impl ExprWriter<'_> {
                 None,
             ))?,
             WindowFunctionDefinition::WindowUDF(f) => {
-                let args: Vec<Sql> = p.args.iter().map(|e| self.write(e, None)).collect::<Written<_>>()?;
+                // Offsets, positions and bucket counts are integers in PostgreSQL, wider in the plan.
+                let counted = if f.name() == "ntile" { 0 } else { 1 };
+                let args =
+                    p.args.iter().enumerate().map(|(i, e)| self.write(e, (i == counted).then_some(PgType::INT4)));
+                let args: Vec<Sql> = args.collect::<Written<_>>()?;
                 let ty = match f.name() {
                     "row_number" | "rank" | "dense_rank" => PgType::INT8,
                     "ntile" => PgType::INT4,

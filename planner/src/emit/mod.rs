@@ -32,6 +32,10 @@ impl Refusal {
 
 pub type Written<T = Sql> = Result<T, Refusal>;
 
+/// Transparent functions after which a result is decoded as the same value: they only widen or carry it.
+const SAME_VALUE: &[&str] =
+    &["int2_widen", "int28_widen", "int4_widen", "float4_widen", "numeric_carry", "numeric_array_carry"];
+
 /// A piece of SQL, the type PostgreSQL would give it, and how tightly it binds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sql {
@@ -39,15 +43,23 @@ pub struct Sql {
     pub ty: PgType,
     /// A bare column or output reference: cheap to repeat, needs no parentheses.
     pub simple: bool,
+    /// Something only comparisons, grouping and aggregates inside the engine may read: a comparison key, whose value in SQL is
+    /// not the one the plan computes with.
+    pub key: bool,
 }
 
 impl Sql {
     pub fn new(text: impl Into<String>, ty: PgType) -> Self {
-        Self { text: text.into(), ty, simple: false }
+        Self { text: text.into(), ty, simple: false, key: false }
+    }
+
+    /// The operand after an [`SqlForm::Transparent`](crate::pgsem::SqlForm) function.
+    pub fn through(self, func: &PgFunc) -> Self {
+        Self { key: !SAME_VALUE.contains(&func.def.name), ..self }
     }
 
     pub fn simple(text: impl Into<String>, ty: PgType) -> Self {
-        Self { text: text.into(), ty, simple: true }
+        Self { text: text.into(), ty, simple: true, key: false }
     }
 }
 
@@ -127,6 +139,11 @@ pub trait Dialect: Sync {
     fn sort_key(&self, source: &Source, value: Sql, ascending: bool, nulls_first: bool) -> Written<String>;
 
     fn join(&self, kind: JoinType) -> Written<()>;
+
+    /// Whether rows with these columns come out of a UNION ALL as they went in.
+    fn union_all(&self, _columns: &[Sql]) -> Written<()> {
+        Ok(())
+    }
 
     /// Whether the engine can read one table in ranges, given a place for their conditions.
     fn takes_ranges(&self) -> bool {

@@ -20,6 +20,11 @@ pub struct MySql;
 const MAX_PRECISION: u8 = 65;
 const MAX_SCALE: i8 = 30;
 
+/// Changes of carrier that change no value here. Not among them: padding of `char(n)` (here its blanks are gone) and a
+/// decimal's own scale per row (here the whole column has one).
+const TRANSPARENT: &[&str] =
+    &["int2_widen", "int28_widen", "int4_widen", "int_as_int8", "int8_as_numeric", "numeric_key", "date_as_timestamp"];
+
 fn binary_collation(source: &Source) -> &'static str {
     if source.version.contains("MariaDB") { "utf8mb4_nopad_bin" } else { "utf8mb4_0900_bin" }
 }
@@ -110,7 +115,7 @@ impl Dialect for MySql {
     fn function(&self, source: &Source, func: &PgFunc, args: Vec<Sql>) -> Written {
         let refused = || Err(Refusal::new(format!("the function {}", func.def.name)));
         match (func.def.sql, args.as_slice()) {
-            (SqlForm::Transparent, [a, ..]) if !a.ty.is_float() => Ok(a.clone()),
+            (SqlForm::Transparent, [a, ..]) if TRANSPARENT.contains(&func.def.name) => Ok(a.clone().through(func)),
             // Decimals: exact while both the result and the operands stay within 65 digits.
             (SqlForm::Infix(op @ ("+" | "-" | "*")), [l, r]) if small_decimal(&func.repr) => {
                 if !func.arg_reprs.iter().all(small_decimal) {
@@ -128,7 +133,10 @@ impl Dialect for MySql {
             }
             // varchar to text and back without a length: the same characters.
             (SqlForm::Cast, [a])
-                if a.ty.is_string() && func.ty.is_string() && func.ty.typmod < 0 && a.ty.oid != oid::BPCHAR =>
+                if a.ty.is_string()
+                    && func.ty.is_string()
+                    && func.ty.typmod < 0
+                    && ![a.ty.oid, func.ty.oid].contains(&oid::BPCHAR) =>
             {
                 Ok(Sql::new(a.text.clone(), func.ty))
             }
@@ -187,6 +195,14 @@ impl Dialect for MySql {
         match kind {
             JoinType::Full => Err(Refusal::new("a full join")),
             _ => Ok(()),
+        }
+    }
+
+    /// Decimals get the largest scale of all branches: only those of one fixed scale keep their zeros.
+    fn union_all(&self, columns: &[Sql]) -> Written<()> {
+        match columns.iter().any(|c| c.ty.oid == oid::NUMERIC && c.ty.numeric_typmod().is_none()) {
+            true => Err(Refusal::new("UNION ALL of numerics without a scale")),
+            false => Ok(()),
         }
     }
 

@@ -104,7 +104,7 @@ impl Dialect for Postgres {
             (SqlForm::Prefix(op), [a]) => format!("({op} {})", a.text),
             (SqlForm::Call(name), args) => format!("{name}({})", list(args)),
             (SqlForm::Cast, [a, ..]) => format!("CAST({} AS {})", a.text, type_name(func.ty)?),
-            (SqlForm::Transparent, [a, ..]) => return Ok(a.clone()),
+            (SqlForm::Transparent, [a, ..]) => return Ok(a.clone().through(func)),
             (SqlForm::Special("extract"), args) => format!("pg_catalog.\"extract\"({})", list(args)),
             (SqlForm::Special("subscript"), [a, i]) => format!("({})[{}]", a.text, i.text),
             (SqlForm::Special("array"), args) => format!("ARRAY[{}]", list(args)),

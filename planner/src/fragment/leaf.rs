@@ -1,11 +1,12 @@
 //! The seam between shell and fragments: a fragment's result appears in the shell as a scan, and columns that the shell does not
 //! read are never selected.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion_common::tree_node::Transformed;
-use datafusion_common::{Column, TableReference};
+use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, Projection, TableScanBuilder};
 
 use super::{Cutter, Part, Remote, fragment};
@@ -42,10 +43,24 @@ fn decoded_as(ty: PgType, carrier: &DataType) -> PgType {
 impl Cutter<'_> {
     /// As a plan of the shell. A remote part becomes a fragment.
     pub(super) fn localise(&mut self, part: Part) -> Result<LogicalPlan> {
-        let remote = match part {
+        let mut remote = match part {
             Part::Local(plan) => return Ok(plan),
+            Part::Remote(remote) if remote.block.columns.iter().any(|c| c.key) => {
+                let read_here = std::mem::replace(&mut self.keys_stay, true);
+                let part = self.cut(&remote.plan);
+                self.keys_stay = read_here;
+                return self.localise(part?);
+            }
             Part::Remote(remote) => *remote,
         };
+        let names: Vec<(Option<TableReference>, String)> =
+            remote.block.schema.iter().map(|(q, f)| (q.cloned(), f.name().clone())).collect();
+        if names.is_empty() {
+            // Rows without columns: a constant is there to count them by.
+            remote.block.columns = vec![Sql::simple("1".to_string(), PgType::INT4)];
+            let one = Arc::new(Field::new("one", DataType::Int32, false));
+            remote.block.schema = Arc::new(DFSchema::new_with_metadata(vec![(None, one)], HashMap::new())?);
+        }
         let number = self.fragments.len();
         let all: Vec<usize> = (0..remote.block.columns.len()).collect();
         let schema = relation_schema(&remote, &all);
@@ -55,9 +70,8 @@ impl Cutter<'_> {
         let name = relation_name(number);
         let scan = TableScanBuilder::new(name.clone(), Arc::new(relation)).build()?;
         // The shell goes on calling the columns what the plan called them.
-        let names = remote.block.schema.iter().enumerate().map(|(i, (qualifier, field))| {
-            Expr::Column(Column::new(Some(name.clone()), format!("c{i}")))
-                .alias_qualified(qualifier.cloned(), field.name())
+        let names = names.into_iter().enumerate().map(|(i, (qualifier, called))| {
+            Expr::Column(Column::new(Some(name.clone()), format!("c{i}"))).alias_qualified(qualifier, called)
         });
         let projection = Projection::try_new(names.collect(), Arc::new(LogicalPlan::TableScan(scan)))?;
         self.fragments.push(remote);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use cost_model::SourceId;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_expr::utils::{conjunction, split_conjunction};
-use datafusion_expr::{Expr, Filter, JoinType, LogicalPlan, Subquery};
+use datafusion_expr::{Expr, Filter, LogicalPlan, Subquery};
 
 use crate::bind::BoundQuery;
 use crate::catalog::{Catalog, EngineKind, Source};
@@ -46,6 +46,8 @@ struct Cutter<'a> {
     emitters: BTreeMap<SourceId, Emitter<'a>>,
     sources: &'a BTreeMap<SourceId, Arc<Source>>,
     pushdown: Pushdown,
+    /// Comparison keys are computed here: what reads them is here too.
+    keys_stay: bool,
     fragments: Vec<Remote>,
     refusals: Vec<String>,
 }
@@ -57,6 +59,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         emitters: BTreeMap::new(),
         sources: &catalog.sources,
         pushdown: ctx.pushdown,
+        keys_stay: false,
         fragments: Vec::new(),
         refusals: Vec::new(),
     };
@@ -66,12 +69,14 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         }
     }
     let (shell, fragments) = match cutter.cut(&optimized)? {
-        Part::Remote(remote) => {
+        // A statement without columns returns none to count rows by.
+        Part::Remote(remote) if !bound.columns.is_empty() => {
             let types: Vec<PgType> = bound.columns.iter().map(|c| c.ty).collect();
             let (shell, fragment) = cutter.whole(*remote, &types)?;
             (shell, vec![fragment])
         }
-        Part::Local(shell) => {
+        part => {
+            let shell = cutter.localise(part)?;
             let (shell, fragments) = cutter.finish(optimize::prune(shell)?)?;
             (optimize::optimize_shell(shell)?, fragments)
         }
@@ -113,7 +118,7 @@ impl Cutter<'_> {
                 })?;
                 Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone() })))
             }
-            LogicalPlan::Join(join) if join.join_type == JoinType::Inner && self.pushdown == Pushdown::Full => {
+            LogicalPlan::Join(_) if region::is_inner_join(plan) && self.pushdown == Pushdown::Full => {
                 self.cut_region(plan)
             }
             LogicalPlan::Join(_) => {
@@ -143,6 +148,9 @@ impl Cutter<'_> {
             let source = remotes[0].source.clone();
             let blocks = remotes.iter().map(|r| r.block.clone()).collect();
             match self.merge(node, self.emitter(&source)?, blocks) {
+                Ok(block) if self.keys_stay && block.columns.iter().any(|c| c.key) => {
+                    self.refuse(&source, node, "a comparison key as a result");
+                }
                 Ok(block) => return Ok(Part::Remote(Box::new(Remote { source, block, plan: node.clone() }))),
                 Err(Refusal(why)) => self.refuse(&source, node, &why),
             }

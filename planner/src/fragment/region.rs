@@ -46,7 +46,7 @@ fn collect<'p>(plan: &'p LogicalPlan, region: &mut Region<'p>) {
     }
 }
 
-fn is_inner_join(plan: &LogicalPlan) -> bool {
+pub(super) fn is_inner_join(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Join(j) => j.join_type == JoinType::Inner && j.null_equality == NullEquality::NullEqualsNothing,
         LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e, Expr::Column(_))) && is_inner_join(&p.input),
