@@ -164,7 +164,7 @@ impl Job {
                     let schema = self.plan.fragments[reading.fragment].schema.clone();
                     let (sealed, relation) = Relation::held();
                     let holder = Holder::new(schema, held_limit, &self.state.pool, env.clone());
-                    (Outlet::Held(holder, sealed), relation)
+                    (Outlet::Held(Box::new(holder), sealed), relation)
                 } else {
                     let (sender, relation) = Relation::piped();
                     (Outlet::Piped(sender), relation)
@@ -242,7 +242,7 @@ impl Job {
 
 enum Outlet {
     Piped(mpsc::Sender<Delivery>),
-    Held(Holder, watch::Sender<Option<Arc<Held>>>),
+    Held(Box<Holder>, watch::Sender<Option<Arc<Held>>>),
 }
 
 fn blame(error: Error, source: &SourceId) -> Error {

@@ -75,8 +75,11 @@ impl ExtensionPlanner for Leaves {
         if let Some(table) = source.downcast_ref::<CatalogTable>() {
             let key = (table.table.schema.clone(), table.table.name.clone());
             let rows = self.system.get(&key).ok_or_else(|| Error::internal("the shell reads a table of a source"))?;
-            let exec =
-                MemorySourceConfig::try_new_exec(&[rows.clone()], scan.source.schema(), scan.projection.clone())?;
+            let exec = MemorySourceConfig::try_new_exec(
+                std::slice::from_ref(rows),
+                scan.source.schema(),
+                scan.projection.clone(),
+            )?;
             return Ok(Some(exec));
         }
         Ok(None)

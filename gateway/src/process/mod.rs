@@ -173,11 +173,8 @@ async fn serve(config: Config) -> Result<(), String> {
     let mut signals = signals::Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
     let mut gateway = Gateway::start(config, engine, queries, clock, arbiter, metrics).await?;
     tracing::info!(listen = %gateway.pg_address, http = %gateway.http_address, version = env!("CARGO_PKG_VERSION"), "ready");
-    loop {
-        match signals.next().await {
-            signals::Signal::Reload => gateway.reload().await,
-            signals::Signal::Stop => break,
-        }
+    while let signals::Signal::Reload = signals.next().await {
+        gateway.reload().await;
     }
     tracing::info!("stopping: running queries may finish");
     gateway.stop(signals.stop()).await;

@@ -118,7 +118,7 @@ impl Session {
         let result = self.execute_portal(&mut portal, max_rows).await;
         // A portal that failed is of no use any more. One that ended its own transaction is gone, too.
         let ended_transaction = matches!(portal.prepared.statement.command, Command::Transaction(_));
-        if result.is_ok() && !(ended_transaction && !name.is_empty()) {
+        if result.is_ok() && (name.is_empty() || !ended_transaction) {
             self.portals.insert(name.to_string(), portal);
         }
         result
