@@ -3,6 +3,7 @@
 # One target directory outside the clone, so that a fresh clone and CI build on what is there.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/narrows/target
 CARGO ?= cargo
+DEMO_DIR ?= $(HOME)/.cache/narrows/demo
 
 .PHONY: help
 help: ## Show this help
@@ -11,6 +12,14 @@ help: ## Show this help
 .PHONY: build
 build: ## Build the gateway and its harness
 	$(CARGO) build --workspace
+
+.PHONY: demo
+demo: build ## Run a query over generated tables at three sites, and stay for yours (Ctrl-C ends it)
+	$(CARGO) run --quiet --package integration --bin demo -- --dir $(DEMO_DIR)
+
+.PHONY: demo-check
+demo-check: build ## The same, but end after the query
+	$(CARGO) run --quiet --package integration --bin demo -- --dir $(DEMO_DIR) --check
 
 .PHONY: setup
 setup: ## Install what the tests need (Debian packages; needs root or sudo)

@@ -1,0 +1,200 @@
+//! `make demo`: what Narrows does, on a machine that has nothing but Rust.
+//!
+//! TPC-H tables are generated as Parquet files and spread over three sites of one gateway process; one query that needs all
+//! three runs through the PostgreSQL port, as any client's would. The gateway then stays, for a psql of the user's own.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use integration::gateway::{Answer, ask, connect, narrows_program};
+use integration::tpch::write_parquet_files;
+use tokio_postgres::Client;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Sites, the source at each, and its tables.
+const SITES: [(&str, &str, &[&str]); 3] = [
+    ("frankfurt", "crm", &["customer", "nation", "region"]),
+    ("virginia", "sales", &["orders", "lineitem"]),
+    ("singapore", "supply", &["part", "supplier", "partsupp"]),
+];
+
+const QUERY: &str = "\
+SELECT n_name AS nation, count(DISTINCT o_orderkey) AS orders,
+       sum(l_extendedprice * (1 - l_discount)) AS revenue
+  FROM crm.region
+  JOIN crm.nation ON n_regionkey = r_regionkey
+  JOIN crm.customer ON c_nationkey = n_nationkey
+  JOIN sales.orders ON o_custkey = c_custkey
+  JOIN sales.lineitem ON l_orderkey = o_orderkey
+  JOIN supply.supplier ON s_suppkey = l_suppkey AND s_nationkey = c_nationkey
+ WHERE r_name = 'ASIA' AND o_orderdate >= DATE '1994-01-01' AND o_orderdate < DATE '1995-01-01'
+ GROUP BY n_name
+ ORDER BY revenue DESC";
+
+/// Starts a gateway over generated TPC-H tables at three sites and runs one query over all of them.
+#[derive(Parser)]
+struct Args {
+    /// Folder for the tables, the configuration and the gateway's log; kept and used again
+    #[arg(long)]
+    dir: PathBuf,
+    /// TPC-H scale factor: 1 is 6 million rows of lineitem, about 1 GB
+    #[arg(long, default_value_t = 0.1)]
+    scale: f64,
+    /// Port to listen on; by default 5432, or any free one if that is taken
+    #[arg(long)]
+    port: Option<u16>,
+    /// Exit after the query instead of waiting for Ctrl-C
+    #[arg(long)]
+    check: bool,
+}
+
+/// Killed with the demo.
+struct Gateway(Child);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let tables = tables(&args.dir, args.scale)?;
+    let port = match args.port {
+        Some(port) => port,
+        None => TcpListener::bind(("127.0.0.1", 5432))
+            .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?
+            .local_addr()?
+            .port(),
+    };
+    let config = args.dir.join("narrows.toml");
+    fs::write(&config, configuration(&args.dir, &tables, port)?)?;
+    println!("Starting narrows gateway --config {}", config.display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut gateway = start(&config, &args.dir, port)?;
+    runtime.block_on(async {
+        let client = connect(&format!("host=127.0.0.1 port={port} user=demo dbname=narrows")).await?;
+        show(&client).await?;
+        println!(
+            "\nConnect with   psql -h 127.0.0.1 -p {port} -U demo narrows\n\
+             and try        \\dt *.*    SELECT * FROM narrows.sources;    EXPLAIN SELECT ...;"
+        );
+        if args.check {
+            return Ok(());
+        }
+        println!("Running until Ctrl-C.");
+        loop {
+            tokio::select! {
+                pressed = tokio::signal::ctrl_c() => return Ok(pressed?),
+                () = tokio::time::sleep(Duration::from_secs(1)) => {
+                    if let Some(status) = gateway.0.try_wait()? {
+                        return Err(format!("the gateway ended: {status}; its log is in {}", args.dir.display()).into());
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// Generates the tables unless they are there; each source's files are in a folder of its own.
+fn tables(dir: &Path, scale: f64) -> Result<PathBuf> {
+    let done = dir.join(format!("tpch-{scale}"));
+    if done.is_dir() {
+        return Ok(done);
+    }
+    let unfinished = dir.join(format!("tpch-{scale}.unfinished"));
+    for (site, source, tables) in SITES {
+        println!("Generating {} for {source} at {site} (TPC-H, scale factor {scale})", tables.join(", "));
+        let folder = unfinished.join(source);
+        fs::create_dir_all(&folder)?;
+        write_parquet_files(&folder, scale, tables)?;
+    }
+    fs::rename(&unfinished, &done)?;
+    Ok(done)
+}
+
+fn configuration(dir: &Path, tables: &Path, port: u16) -> Result<String> {
+    let http = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let mut text = format!(
+        "# Written by the demo: three sites in one process, each with a folder of Parquet files.\nconfig_version = 1\n\n\
+         [gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http}\"\ndata_dir = {:?}\n",
+        dir.join("data")
+    );
+    for (site, source, _) in SITES {
+        text += &format!(
+            "\n[[site]]\nname = \"{site}\"\n\n[[source]]\nname = \"{source}\"\nsite = \"{site}\"\nengine = \"files\"\npath = {:?}\n",
+            tables.join(source)
+        );
+    }
+    Ok(text)
+}
+
+fn start(config: &Path, dir: &Path, port: u16) -> Result<Gateway> {
+    let log_path = dir.join("gateway.log");
+    let log = File::create(&log_path)?;
+    let child = Command::new(narrows_program()?)
+        .args(["gateway", "--config"])
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    let mut gateway = Gateway(child);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if gateway.0.try_wait()?.is_some() || Instant::now() > deadline {
+            return Err(format!("the gateway did not start:\n{}", fs::read_to_string(&log_path)?).into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(gateway)
+}
+
+async fn show(client: &Client) -> Result<()> {
+    println!("\n{QUERY};\n");
+    let started = Instant::now();
+    let messages = client.simple_query(QUERY).await?;
+    let took = started.elapsed();
+    let rows: Vec<&tokio_postgres::SimpleQueryRow> = messages
+        .iter()
+        .filter_map(|m| match m {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        })
+        .collect();
+    let Some(first) = rows.first() else { return Err("the query returned nothing".into()) };
+    let names: Vec<&str> = first.columns().iter().map(|c| c.name()).collect();
+    let width = |i: usize| rows.iter().filter_map(|r| r.get(i)).map(str::len).max().unwrap_or(0).max(names[i].len());
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let cells = cells.iter().zip(&widths).map(|(c, w)| format!(" {c:<w$} "));
+        println!("{}", cells.collect::<Vec<_>>().join("|"));
+    };
+    line(names.clone());
+    println!("{}", widths.iter().map(|w| "-".repeat(w + 2)).collect::<Vec<_>>().join("+"));
+    rows.iter().for_each(|row| line((0..names.len()).map(|i| row.get(i).unwrap_or("")).collect()));
+    println!("({} rows in {:.0} ms)\n\nEXPLAIN ANALYZE of it:\n", rows.len(), took.as_secs_f64() * 1000.0);
+    match ask(client, &format!("EXPLAIN ANALYZE {QUERY}")).await {
+        Answer::Rows(lines) => lines.iter().flatten().flatten().for_each(|line| println!("{line}")),
+        Answer::Error { sqlstate, message } => return Err(format!("{sqlstate} {message}").into()),
+    }
+    std::io::stdout().flush()?;
+    Ok(())
+}
