@@ -40,13 +40,12 @@ fn rows(plan: &LogicalPlan) -> Option<f64> {
             let (left, right) = (rows(&j.left)?, rows(&j.right)?);
             let mut matches = left * right;
             for (l, r) in &j.on {
-                matches /= distinct(l, &j.left).unwrap_or(left).max(distinct(r, &j.right).unwrap_or(right)).max(1.0);
+                matches /= common_values(l, &j.left, r, &j.right).unwrap_or(left.max(right)).max(1.0);
             }
             for condition in j.filter.iter().flat_map(split_conjunction) {
                 matches *= match condition {
                     Expr::BinaryExpr(BinaryExpr { left: l, op: Operator::Eq, right: r }) => {
-                        let d = distinct(l, plan).into_iter().chain(distinct(r, plan)).fold(1.0, f64::max);
-                        1.0 / if d > 1.0 { d } else { left.max(right).max(1.0) }
+                        1.0 / common_values(l, plan, r, plan).unwrap_or(left.max(right)).max(1.0)
                     }
                     other => selectivity(other, plan),
                 };
@@ -116,33 +115,46 @@ fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
     column_stats(expr, plan)?.distinct.filter(|d| *d >= 1.0)
 }
 
-/// The statistics of the column an expression is, seen through comparison keys and renaming.
+/// How many values the two sides of an equality have between them: every value of the side with fewer is on the other too.
+/// Where neither side's number is known, one of them is taken for a key, that of the smaller table.
+fn common_values(l: &Expr, left: &LogicalPlan, r: &Expr, right: &LogicalPlan) -> Option<f64> {
+    let known = distinct(l, left).into_iter().chain(distinct(r, right)).reduce(f64::max);
+    let rows_of_table = |e, plan| Some(base_column(e, plan)?.0.table.rows?);
+    known.or_else(|| Some(rows_of_table(l, left)?.min(rows_of_table(r, right)?)))
+}
+
 fn column_stats<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<&'p ColumnStats> {
+    let (table, column) = base_column(expr, plan)?;
+    Some(&table.table.columns[column].stats)
+}
+
+/// The table's column an expression is, seen through comparison keys and renaming.
+fn base_column<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<(&'p CatalogTable, usize)> {
     match expr {
-        Expr::Alias(a) => column_stats(&a.expr, plan),
+        Expr::Alias(a) => base_column(&a.expr, plan),
         Expr::ScalarFunction(f) => {
             let transparent = PgFunc::of(&f.func)?.def.sql == SqlForm::Transparent;
-            transparent.then(|| column_stats(f.args.first()?, plan)).flatten()
+            transparent.then(|| base_column(f.args.first()?, plan)).flatten()
         }
         Expr::Column(column) => match plan {
             LogicalPlan::TableScan(scan) => {
                 let table = scan.source.downcast_ref::<CatalogTable>()?;
-                Some(&table.table.columns.iter().find(|c| c.name == column.name)?.stats)
+                Some((table, table.table.columns.iter().position(|c| c.name == column.name)?))
             }
             LogicalPlan::Projection(p) => {
                 let i = p.schema.maybe_index_of_column(column)?;
-                column_stats(p.expr.get(i)?, &p.input)
+                base_column(p.expr.get(i)?, &p.input)
             }
             LogicalPlan::SubqueryAlias(a) => {
                 let i = a.schema.maybe_index_of_column(column)?;
                 let inner = Expr::Column(datafusion_common::Column::from(a.input.schema().qualified_field(i)));
-                column_stats(&inner, &a.input)
+                base_column(&inner, &a.input)
             }
             other => other
                 .inputs()
                 .into_iter()
                 .find(|input| input.schema().has_column(column))
-                .and_then(|input| column_stats(expr, input)),
+                .and_then(|input| base_column(expr, input)),
         },
         _ => None,
     }
