@@ -173,7 +173,7 @@ pub fn load_mariadb(server: &TestMariaDb, csv: &Path, tables: &[&str]) -> io::Re
         script += &format!("{index};\n");
     }
     for table in tables {
-        script += &format!("analyze table {table};\n");
+        script += &format!("analyze table {table} persistent for all;\n");
     }
     server.sql(&script).map(drop)
 }

@@ -140,10 +140,20 @@ impl Dialect for MySql {
             {
                 Ok(Sql::new(a.text.clone(), func.ty))
             }
-            (SqlForm::Infix("~~" | "!~~"), [value, pattern]) if value.ty.is_string() && value.ty.oid != oid::BPCHAR => {
-                let not = if func.def.sql == SqlForm::Infix("!~~") { "NOT " } else { "" };
-                let value = collated(source, value);
-                Ok(Sql::new(format!("({value} {not}LIKE {} ESCAPE '\\\\')", pattern.text), PgType::BOOL))
+            // A backslash in the pattern, or a pattern that is no constant, could end in an escape: an error on one side only.
+            (SqlForm::Infix(like @ ("LIKE" | "NOT LIKE")), [value, pattern])
+                if value.ty.is_string()
+                    && value.ty.oid != oid::BPCHAR
+                    && pattern.text.starts_with('\'')
+                    && !pattern.text.contains('\\') =>
+            {
+                Ok(Sql::new(format!("({} {like} {})", collated(source, value), pattern.text), PgType::BOOL))
+            }
+            // The same digits in a wider carrier.
+            (SqlForm::Transparent, [a])
+                if func.def.name == "numeric_carry" && same_scale(&func.arg_reprs[0], &func.repr) =>
+            {
+                Ok(a.clone())
             }
             _ => refused(),
         }
@@ -232,6 +242,14 @@ fn without_zero_dates(op: Comparison, left: &Sql, right: &Sql) -> Option<Sql> {
 
 fn small_decimal(repr: &DataType) -> bool {
     matches!(repr, DataType::Decimal128(p, s) | DataType::Decimal256(p, s) if *p <= MAX_PRECISION && *s <= MAX_SCALE)
+}
+
+fn same_scale(from: &DataType, to: &DataType) -> bool {
+    let scale = |repr: &DataType| match repr {
+        DataType::Decimal128(_, s) | DataType::Decimal256(_, s) => Some(*s),
+        _ => None,
+    };
+    small_decimal(from) && small_decimal(to) && scale(from) == scale(to)
 }
 
 /// Dates outside these years exist only on one side.

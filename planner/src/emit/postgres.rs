@@ -19,9 +19,11 @@ pub struct Postgres {
 }
 
 /// Functions whose result depends on the character classification or collation of their first argument.
-const CTYPE_FUNCTIONS: &[&str] =
-    &["upper", "lower", "initcap", "regexp_replace", "regexp_match", "regexp_split_to_array", "regexp_like"];
-const CTYPE_OPERATORS: &[&str] = &["~", "~*", "!~", "!~*", "~~*", "!~~*"];
+const CTYPE_FUNCTIONS: &[&str] = &["upper", "lower", "initcap", "texticlike", "texticnlike"];
+
+fn depends_on_ctype(func: &PgFunc) -> bool {
+    CTYPE_FUNCTIONS.contains(&func.def.name) || func.def.name.contains("regex")
+}
 
 /// Aggregates by the name they have in the plan and in SQL.
 const AGGREGATES: &[(&str, &str)] = &[
@@ -90,12 +92,9 @@ impl Dialect for Postgres {
     }
 
     fn function(&self, source: &Source, func: &PgFunc, mut args: Vec<Sql>) -> Written {
-        let by_ctype = match func.def.sql {
-            SqlForm::Infix(op) => CTYPE_OPERATORS.contains(&op),
-            SqlForm::Call(name) => CTYPE_FUNCTIONS.contains(&name),
-            _ => false,
-        };
-        if by_ctype && let Some(first) = args.first_mut() {
+        if depends_on_ctype(func)
+            && let Some(first) = args.first_mut()
+        {
             first.text = self.collated(source, first);
         }
         let list = |args: &[Sql]| args.iter().map(|a| a.text.as_str()).collect::<Vec<_>>().join(", ");
