@@ -12,6 +12,7 @@ pub mod binder;
 pub mod clause;
 mod cte;
 mod distinct;
+mod distinct_from;
 pub mod expr;
 mod flatten;
 mod from;

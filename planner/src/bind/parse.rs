@@ -45,7 +45,8 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
         if first.token == Token::EOF {
             return Ok(statements);
         }
-        let statement = parser.parse_statement().map_err(|e| parser_error(sql, e))?;
+        let mut statement = parser.parse_statement().map_err(|e| parser_error(sql, e))?;
+        super::distinct_from::release_operands(&mut statement);
         let next = parser.peek_token();
         if !matches!(next.token, Token::SemiColon | Token::EOF) {
             return Err(near(&next.token.to_string()).or_position(char_position(sql, next.span.start)));

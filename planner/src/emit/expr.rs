@@ -211,7 +211,9 @@ impl ExprWriter<'_> {
         if p.null_treatment.is_some() {
             return Err(Refusal::new("IGNORE NULLS"));
         }
-        let count_all = f.func.name() == "count" && matches!(p.args.as_slice(), [Expr::Literal(v, _)] if !v.is_null());
+        let count_all = f.func.name() == "count"
+            && !p.distinct
+            && matches!(p.args.as_slice(), [Expr::Literal(v, _)] if !v.is_null());
         let args: Vec<Sql> =
             if count_all { Vec::new() } else { p.args.iter().map(|e| self.write(e, None)).collect::<Written<_>>()? };
         let ty = self.aggregate_type(f, &args)?;

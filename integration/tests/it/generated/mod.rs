@@ -1,0 +1,65 @@
+//! Generated queries over all engines at once: whatever plan is chosen under each push-down, the answer is the one of a
+//! PostgreSQL that holds all tables. Each query is made from its number, so that a failure is repeated by running it again.
+
+mod grammar;
+
+use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
+use integration::oracle::difference;
+
+use self::grammar::query;
+use crate::shared::shared;
+
+const QUERIES: u64 = 400;
+/// Share of queries that may be refused.
+const HONEST: f64 = 0.15;
+/// Errors that depend on which rows are looked at in which order.
+const BY_ROW: [&str; 2] = ["22003", "22012"];
+
+#[test]
+fn generated_queries_agree_with_the_oracle() {
+    let shared = shared();
+    let config = GatewayConfig::default()
+        .site("eu")
+        .site("us")
+        .site("ap")
+        .postgres("postgres", "eu", &shared.postgres)
+        .mariadb("mariadb", "us", &shared.mariadb)
+        .files("parquet", "ap", shared.files.path());
+    let gateway = TestGateway::start(&config).unwrap();
+    let (mut wrong, mut refused, mut asked, mut answered) = (Vec::new(), Vec::new(), 0usize, 0usize);
+    shared.runtime.block_on(async {
+        let oracle = connect(&shared.postgres.url()).await.unwrap();
+        ask(&oracle, "set timezone = 'UTC'").await;
+        let mut client = connect(&gateway.url()).await.unwrap();
+        for number in 0..QUERIES {
+            let sql = query(number);
+            let expected =
+                ask(&oracle, &["postgres.", "mariadb.", "parquet."].iter().fold(sql.clone(), |s, p| s.replace(p, "")))
+                    .await;
+            for pushdown in ["full", "filter", "off"] {
+                ask(&client, &format!("set narrows.pushdown = {pushdown}; set timezone = 'UTC'")).await;
+                asked += 1;
+                let line = |what: &str| format!("{number} [{pushdown}] {sql}\n    {what}");
+                match (&expected, ask(&client, &sql).await) {
+                    (_, Answer::Error { sqlstate, message }) if sqlstate == "0A000" => refused.push(line(&message)),
+                    (_, Answer::Error { sqlstate, message }) if sqlstate == "08006" => {
+                        wrong.push(line(&format!("the gateway ended: {message}")));
+                        client = connect(&gateway.url()).await.unwrap();
+                    }
+                    (Answer::Rows(expected), Answer::Rows(rows)) => {
+                        answered += 1;
+                        wrong.extend(difference(expected, &rows, false, &[]).map(|d| line(&d)));
+                    }
+                    (Answer::Error { sqlstate: expected, .. }, Answer::Error { sqlstate, .. })
+                        if *expected == sqlstate => {}
+                    (Answer::Error { sqlstate, .. }, Answer::Rows(_)) if BY_ROW.contains(&sqlstate.as_str()) => {}
+                    (expected, answer) => wrong.push(line(&format!("{answer:?} instead of {expected:?}"))),
+                }
+            }
+        }
+    });
+    println!("{asked} asked, {answered} answered with rows, {} refused:\n{}", refused.len(), refused.join("\n"));
+    assert!(wrong.is_empty(), "{} of {asked} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!((refused.len() as f64) <= HONEST * asked as f64, "{} of {asked} refused", refused.len());
+    assert!(answered * 10 > asked * 7, "only {answered} of {asked} returned rows");
+}
