@@ -45,10 +45,10 @@ impl Drop for Compute {
 }
 
 /// Runs a future; a panic inside becomes an error instead of a task that silently ended.
-pub(crate) async fn caught<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn caught<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(result) => result,
-        Err(panic) => Err(Error::internal(format!("a query operator panicked: {}", panic_text(panic.as_ref())))),
+        Err(panic) => Err(Error::internal(format!("a part of the query panicked: {}", panic_text(panic.as_ref())))),
     }
 }
 

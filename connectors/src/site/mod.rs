@@ -26,6 +26,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use compute::caught;
 pub use executor::Executor;
 pub use measure::{FragmentMeasure, Measurements, OperatorMeasure};
 pub use memory::SitePool;

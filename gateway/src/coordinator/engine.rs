@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use connectors::site::{Executor, QueryRun, QueryStream};
+use connectors::site::{Executor, QueryRun, QueryStream, caught};
 use cost_model::{Clock, SourceId};
 use futures::StreamExt;
 use moka::sync::Cache;
@@ -108,7 +108,7 @@ impl QueryEngine for Engine {
         if let Some(plan) = key.as_ref().and_then(|key| self.plans.get(key)) {
             return Ok(plan);
         }
-        let plan = Arc::new(self.bind_and_cut(&request, &catalog).await?);
+        let plan = Arc::new(caught(self.bind_and_cut(&request, &catalog)).await?);
         if let Some(key) = key {
             self.plans.insert(key, plan.clone());
         }

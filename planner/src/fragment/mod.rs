@@ -23,7 +23,7 @@ use crate::emit::expr::Scopes;
 use crate::emit::{Refusal, Written, dialect};
 use crate::error::{Error, Result, state};
 use crate::optimize;
-use crate::pgtype::PgType;
+use crate::pgtype::{PgType, oid};
 use crate::plan::{Fragment, QueryPlan};
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
@@ -54,6 +54,11 @@ struct Cutter<'a> {
 
 /// Plans a bound query: optimises, cuts, writes the statements.
 pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<QueryPlan> {
+    // Values of `char(n)` are carried without their blanks: only the type's n can bring them back.
+    if let Some(column) = bound.columns.iter().find(|c| c.ty.oid == oid::BPCHAR && c.ty.length_typmod().is_none()) {
+        let message = format!("a result of type character without a length (column \"{}\")", column.name);
+        return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
+    }
     let optimized = optimize::optimize(bound.plan)?;
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),

@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
 use datafusion_common::{Result as DfResult, ScalarValue};
 use datafusion_expr::expr::ScalarFunction;
@@ -251,6 +251,12 @@ impl ScalarUDFImpl for PgFunc {
                     arrays.push(value.to_array_of_size(1)?);
                     scalars.push(true);
                 }
+            }
+        }
+        // The optimiser asks what an expression is over columns of NULLs that have no type.
+        for (array, repr) in arrays.iter_mut().zip(&self.arg_reprs) {
+            if *array.data_type() == DataType::Null && *repr != DataType::Null {
+                *array = new_null_array(repr, array.len());
             }
         }
         let result = (self.def.kernel)(&Call { args: &arrays, scalars: &scalars, rows, func: self })?;

@@ -12,7 +12,7 @@ use datafusion::prelude::SessionConfig;
 use datafusion_common::tree_node::Transformed;
 use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::Optimizer;
-use planner::bind::{Passthrough, bind, parse};
+use planner::bind::{BoundQuery, Passthrough, bind, parse};
 use planner::catalog::{Catalog, Column, ColumnStats, EngineKind, Placement, Source, Table, TableKind};
 use planner::pgsem::{evaluate, io, key};
 use planner::plan::OutputColumn;
@@ -120,9 +120,13 @@ impl Local {
         Ok(Answer { columns, rows })
     }
 
-    fn run(&self, sql: &str) -> Result<(Vec<OutputColumn>, Vec<RecordBatch>)> {
+    pub fn bind(&self, sql: &str) -> Result<BoundQuery> {
         let statements = parse(sql)?;
-        let bound = bind(&statements[0].statement, &self.catalog, &self.ctx, sql, &[], &Passthrough::default())?;
+        bind(&statements[0].statement, &self.catalog, &self.ctx, sql, &[], &Passthrough::default())
+    }
+
+    fn run(&self, sql: &str) -> Result<(Vec<OutputColumn>, Vec<RecordBatch>)> {
+        let bound = self.bind(sql)?;
         let plan = optimize::optimize_shell(optimize::optimize(bound.plan)?)?;
         let plan = self.with_contents(plan)?;
         let batches = self.runtime.block_on(async {

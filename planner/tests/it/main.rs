@@ -3,3 +3,4 @@
 mod cases;
 mod expressions;
 mod local;
+mod semantics_page;

@@ -16,6 +16,7 @@ use crate::error::{Error, Result, state};
 use crate::pgsem::registry::AggregateCall;
 use crate::pgsem::resolve::Choice;
 use crate::pgsem::{Typed, key};
+use crate::pgtype::oid;
 
 fn windowing(message: impl Into<String>) -> Error {
     Error::new(state::WINDOWING_ERROR, message)
@@ -117,6 +118,11 @@ impl Binder<'_> {
         }
         let value_repr = args.first().map(|a| a.repr.clone());
         let same = value_repr.unwrap_or(DataType::Null);
+        // The blanks of a `char(n)` are known by its type alone, so it keeps the n.
+        let blanks = args.first().map(|a| a.ty).filter(|ty| ty.oid == oid::BPCHAR && choice.ret.oid == oid::BPCHAR);
+        if blanks.is_some() && args.len() > 2 {
+            return Err(Error::unsupported(format!("{} of character values with a default", choice.name)));
+        }
         let (udf, args, repr): (Arc<WindowUDF>, Vec<Typed>, DataType) = match choice.name {
             "row_number" => (row_number::row_number_udwf(), args, DataType::UInt64),
             "rank" => (rank::rank_udwf(), args, DataType::UInt64),
@@ -135,10 +141,10 @@ impl Binder<'_> {
             _ => return Err(Error::unsupported(choice.described())),
         };
         let expr = window_expr(udf, args.into_iter().map(|a| a.expr).collect(), &window, None);
-        let wanted = if choice.ret.oid == crate::pgtype::oid::NUMERIC { repr.clone() } else { choice.ret.repr() };
+        let wanted = if choice.ret.oid == oid::NUMERIC { repr.clone() } else { choice.ret.repr() };
         let wanted = if matches!(repr, DataType::UInt64) { wanted } else { repr.clone() };
         let expr = if wanted == repr { expr } else { Expr::Cast(Cast::new(Box::new(expr), wanted.clone())) };
-        Ok(Typed::with_repr(expr, choice.ret, wanted))
+        Ok(Typed::with_repr(expr, blanks.unwrap_or(choice.ret), wanted))
     }
 }
 
@@ -171,7 +177,7 @@ fn shift(args: Vec<Typed>) -> Result<Vec<Typed>> {
         if default.as_literal().is_none() {
             return Err(Error::unsupported("a default of lag or lead that is not a constant"));
         }
-        if all[0].ty.oid != crate::pgtype::oid::NUMERIC {
+        if all[0].ty.oid != oid::NUMERIC {
             all.push(default);
             return Ok(all);
         }
