@@ -119,7 +119,7 @@ fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
 /// Where neither side's number is known, one of them is taken for a key, that of the smaller table.
 fn common_values(l: &Expr, left: &LogicalPlan, r: &Expr, right: &LogicalPlan) -> Option<f64> {
     let known = distinct(l, left).into_iter().chain(distinct(r, right)).reduce(f64::max);
-    let rows_of_table = |e, plan| Some(base_column(e, plan)?.0.table.rows?);
+    let rows_of_table = |e, plan| base_column(e, plan)?.0.table.rows;
     known.or_else(|| Some(rows_of_table(l, left)?.min(rows_of_table(r, right)?)))
 }
 
