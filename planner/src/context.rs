@@ -1,7 +1,9 @@
 //! What a statement is bound against besides the catalog: fixed for the whole query, so that every engine and every plan sees
 //! one `now()`, one time zone, one search path.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono_tz::Tz;
 
@@ -30,9 +32,52 @@ pub struct QueryContext {
     pub time_zone: TimeZone,
     /// `DateStyle`: only the order of ambiguous input, output is always ISO.
     pub date_order: DateOrder,
-    /// Start of the transaction, µs since 1970-01-01 UTC: `now()`.
-    pub now_micros: i64,
+    /// Start of the transaction.
+    pub now: Now,
     pub pushdown: Pushdown,
+}
+
+/// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
+/// good at any other moment.
+#[derive(Clone, Debug)]
+pub struct Now {
+    micros: i64,
+    read: Arc<AtomicBool>,
+}
+
+impl Now {
+    pub fn at(micros: i64) -> Self {
+        Self { micros, read: Arc::default() }
+    }
+
+    pub fn micros(&self) -> i64 {
+        self.read.store(true, Ordering::Relaxed);
+        self.micros
+    }
+
+    pub fn was_read(&self) -> bool {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// The same moment, not looked at yet.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        Self::at(self.micros)
+    }
+}
+
+impl PartialEq for Now {
+    fn eq(&self, other: &Self) -> bool {
+        self.micros == other.micros
+    }
+}
+
+impl Eq for Now {}
+
+impl Hash for Now {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.micros.hash(state);
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -58,7 +103,7 @@ impl Default for QueryContext {
             search_path: vec!["public".into()],
             time_zone: TimeZone::Named(Tz::UTC),
             date_order: DateOrder::Mdy,
-            now_micros: 0,
+            now: Now::at(0),
             pushdown: Pushdown::Full,
         }
     }

@@ -19,7 +19,7 @@ use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 use planner::bind::{BoundQuery, Passthrough, bind, parse};
 use planner::catalog::Catalog;
-use planner::context::QueryContext;
+use planner::context::{Now, QueryContext};
 use planner::source::{CatalogTable, WorkTable};
 use planner::{Error, PgType, Result};
 use tokio::runtime::Handle;
@@ -51,7 +51,7 @@ impl Environment {
     pub fn bind(&self, sql: &str) -> Result<(BoundQuery, BTreeMap<String, Found>)> {
         let found = self.folder.tables()?;
         let catalog: Catalog = super::catalog(&self.folder.config, &found);
-        let context = QueryContext { now_micros: self.clock.unix_micros(), ..QueryContext::default() };
+        let context = QueryContext { now: Now::at(self.clock.unix_micros()), ..QueryContext::default() };
         let mut statements = parse(sql)?;
         let (Some(statement), true) = (statements.pop(), statements.is_empty()) else {
             return Err(Error::unsupported("more than one statement in a query of a source"));

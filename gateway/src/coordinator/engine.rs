@@ -10,6 +10,7 @@ use futures::StreamExt;
 use moka::sync::Cache;
 use planner::bind::{self, Passthrough};
 use planner::catalog::Catalog;
+use planner::context::Now;
 use planner::error::state;
 use planner::explain::{self, Measured};
 use planner::plan::QueryPlan;
@@ -67,7 +68,9 @@ impl Engine {
         self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
     }
 
-    async fn bind_and_cut(&self, request: &PlanRequest, catalog: &Catalog) -> Result<QueryPlan> {
+    /// The plan, and whether it is good at any other moment: not if it took the time into account, nor if a source said what a
+    /// statement of the client's own returns.
+    async fn bind_and_cut(&self, request: &PlanRequest, catalog: &Catalog) -> Result<(QueryPlan, bool)> {
         let statements = bind::parse(&request.sql)?;
         let [statement] = statements.as_slice() else {
             return Err(Error::new(state::SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement"));
@@ -78,16 +81,12 @@ impl Engine {
             let columns = self.catalog.connectors().get(&id)?.handle.describe(&sql).await?;
             passthrough.calls.insert((id, sql), columns);
         }
-        let bound = bind::bind(
-            &statement.statement,
-            catalog,
-            &request.context,
-            &request.sql,
-            &request.parameter_types,
-            &passthrough,
-        )
-        .map_err(|e| explain_missing(e, catalog))?;
-        planner::fragment::plan(bound, catalog, &request.context)
+        let context = QueryContext { now: request.context.now.unread(), ..request.context.clone() };
+        let bound =
+            bind::bind(&statement.statement, catalog, &context, &request.sql, &request.parameter_types, &passthrough)
+                .map_err(|e| explain_missing(e, catalog))?;
+        let plan = planner::fragment::plan(bound, catalog, &context)?;
+        Ok((plan, !context.now.was_read() && statement.passthrough.is_empty()))
     }
 }
 
@@ -99,17 +98,18 @@ impl QueryEngine for Engine {
 
     async fn plan(&self, request: PlanRequest) -> Result<Arc<QueryPlan>> {
         let catalog = self.catalog.snapshot();
-        let key = may_be_cached(&request.sql).then(|| PlanKey {
+        let key = (request.sql.len() <= LONGEST_CACHED).then(|| PlanKey {
             sql: request.sql.clone(),
             parameter_types: request.parameter_types.clone(),
             catalog: catalog.version,
-            context: QueryContext { now_micros: 0, ..request.context.clone() },
+            context: QueryContext { now: Now::at(0), ..request.context.clone() },
         });
         if let Some(plan) = key.as_ref().and_then(|key| self.plans.get(key)) {
             return Ok(plan);
         }
-        let plan = Arc::new(caught(self.bind_and_cut(&request, &catalog)).await?);
-        if let Some(key) = key {
+        let (plan, lasting) = caught(self.bind_and_cut(&request, &catalog)).await?;
+        let plan = Arc::new(plan);
+        if let Some(key) = key.filter(|_| lasting) {
             self.plans.insert(key, plan.clone());
         }
         Ok(plan)
@@ -150,28 +150,6 @@ impl QueryEngine for Engine {
             }
         }
     }
-}
-
-/// Whether a plan for this text is good at another moment, too. Words that may read the clock while binding rule it out.
-fn may_be_cached(sql: &str) -> bool {
-    const CLOCK: &[&str] = &[
-        "now",
-        "current_",
-        "localtime",
-        "today",
-        "tomorrow",
-        "yesterday",
-        "_timestamp(",
-        "age(",
-        "age (",
-        "epoch",
-        "narrows",
-    ];
-    if sql.len() > LONGEST_CACHED {
-        return false;
-    }
-    let lower = sql.to_ascii_lowercase();
-    !CLOCK.iter().any(|word| lower.contains(word))
 }
 
 /// A missing table may only be out of reach.

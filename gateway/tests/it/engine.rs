@@ -204,7 +204,7 @@ impl QueryEngine for Canned {
                     c.search_path.join(","),
                     format!("{:?}", c.time_zone),
                     format!("{:?}", c.pushdown),
-                    c.now_micros.to_string(),
+                    c.now.micros().to_string(),
                 ];
                 let arrays = values.map(|v| Arc::new(StringViewArray::from(vec![v.as_str()])) as ArrayRef);
                 Box::pin(stream::iter([Ok(batch(arrays.to_vec()))]))

@@ -3,6 +3,7 @@
 mod cases;
 mod generated;
 mod harness;
+mod leftovers;
 mod postgres_connector;
 mod serve;
 mod shared;

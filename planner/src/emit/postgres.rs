@@ -73,7 +73,9 @@ impl Dialect for Postgres {
             return Ok(Sql::new(self.null(column.ty)?, column.ty));
         }
         if column.opaque {
-            return Ok(Sql::new(format!("CAST({text} AS {})", type_name(column.ty)?), column.ty));
+            // Also a collation that is not deterministic: equal would be more than the same bytes.
+            let collate = if column.ty.is_string() && !self.narrows { " COLLATE \"C\"" } else { "" };
+            return Ok(Sql::new(format!("(CAST({text} AS {}){collate})", type_name(column.ty)?), column.ty));
         }
         Ok(Sql::simple(text, column.ty))
     }

@@ -14,6 +14,7 @@ use datafusion_expr::LogicalPlan;
 use datafusion_optimizer::Optimizer;
 use planner::bind::{BoundQuery, Passthrough, bind, parse};
 use planner::catalog::{Catalog, Column, ColumnStats, EngineKind, Placement, Source, Table, TableKind};
+use planner::context::Now;
 use planner::pgsem::{evaluate, io, key};
 use planner::plan::OutputColumn;
 use planner::source::CatalogTable;
@@ -46,7 +47,7 @@ impl Local {
         };
         let sources = BTreeMap::from([(source.id.clone(), Arc::new(source))]);
         Self {
-            ctx: QueryContext { now_micros: 1_704_067_200_000_000, ..QueryContext::default() },
+            ctx: QueryContext { now: Now::at(1_704_067_200_000_000), ..QueryContext::default() },
             catalog: Catalog { sources, ..Catalog::default() },
             contents: HashMap::new(),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),

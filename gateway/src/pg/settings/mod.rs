@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::context::{Pushdown, QueryContext, TimeZone};
+use planner::context::{Now, Pushdown, QueryContext, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
@@ -204,7 +204,7 @@ impl Settings {
     }
 
     pub fn context(&self, now_micros: i64) -> QueryContext {
-        QueryContext { now_micros, ..self.context.clone() }
+        QueryContext { now: Now::at(now_micros), ..self.context.clone() }
     }
 
     pub fn time_zone(&self) -> TimeZone {
@@ -240,7 +240,7 @@ impl Settings {
             time_zone: parse::time_zone(self.value("timezone"))
                 .map_or(QueryContext::default().time_zone, |(zone, _)| zone),
             date_order: parse::date_order(self.value("datestyle")),
-            now_micros: 0,
+            now: Now::at(0),
             pushdown: match self.value("narrows.pushdown") {
                 "filter" => Pushdown::Filter,
                 "off" => Pushdown::Off,
@@ -340,7 +340,7 @@ mod tests {
         s.set("statement_timeout", &list("2s"), false).unwrap();
         let context = s.context(7);
         assert_eq!(
-            (context.search_path.as_slice(), context.pushdown, context.now_micros),
+            (context.search_path.as_slice(), context.pushdown, context.now.micros()),
             (&["a".to_string(), "B".to_string()][..], Pushdown::Off, 7)
         );
         assert_eq!(s.statement_timeout(), Some(Duration::from_secs(2)));

@@ -63,7 +63,7 @@ fn timestamptz_age() -> Zoned {
 
 /// Midnight at which the transaction's day began, local clock.
 fn today(ctx: &QueryContext) -> i128 {
-    let (local, _) = zone::to_local(ctx.time_zone, ctx.now_micros);
+    let (local, _) = zone::to_local(ctx.time_zone, ctx.now.micros());
     local - local.rem_euclid(MICROS_PER_DAY.into())
 }
 

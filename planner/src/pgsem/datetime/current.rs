@@ -12,7 +12,7 @@ use crate::pgsem::registry::Signature;
 use crate::pgtype::{PgType, oid};
 
 fn now(ctx: &QueryContext, _args: Vec<Typed>) -> Result<Typed> {
-    let value = ScalarValue::TimestampMicrosecond(Some(ctx.now_micros), Some("UTC".into()));
+    let value = ScalarValue::TimestampMicrosecond(Some(ctx.now.micros()), Some("UTC".into()));
     Ok(Typed::literal(value, PgType::TIMESTAMPTZ))
 }
 

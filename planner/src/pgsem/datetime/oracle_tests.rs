@@ -5,7 +5,7 @@ use arrow::array::{Array, AsArray};
 use datafusion_common::ScalarValue;
 
 use super::zone_name;
-use crate::context::{DateOrder, QueryContext};
+use crate::context::{DateOrder, Now, QueryContext};
 use crate::error::{Error, Result};
 use crate::pgsem::cast::cast;
 use crate::pgsem::evaluate;
@@ -106,10 +106,10 @@ fn beyond_the_carriers_is_refused() {
 fn words_for_the_current_time_mean_the_transactions_start() {
     // 2024-03-10 04:30 UTC, still 9 March in New York.
     let zone = zone_name::session_time_zone("America/New_York").unwrap();
-    let ctx = QueryContext { time_zone: zone, now_micros: 1_710_045_000_000_000, ..QueryContext::default() };
+    let ctx = QueryContext { time_zone: zone, now: Now::at(1_710_045_000_000_000), ..QueryContext::default() };
     let date = |text| super::parse_date(text, &ctx).unwrap();
     let today = date("2024-03-09");
     assert_eq!((date("today"), date("now"), date("yesterday"), date("tomorrow")), (today, today, today - 1, today + 1));
-    assert_eq!(super::parse_timestamptz("now", -1, &ctx).unwrap(), ctx.now_micros);
+    assert_eq!(super::parse_timestamptz("now", -1, &ctx).unwrap(), ctx.now.micros());
     assert_eq!(answer(&ctx, &["function", "now"]).unwrap(), "2024-03-09 23:30:00-05");
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use crate::context::{DateOrder, QueryContext, TimeZone};
+use crate::context::{DateOrder, Now, QueryContext, TimeZone};
 use crate::pgsem::datetime::is_utc;
 use crate::pgsem::func::{PgFunc, SqlForm};
 use crate::pgtype::{PgType, oid};
@@ -28,7 +28,14 @@ pub fn output_detail(ctx: &QueryContext, types: impl IntoIterator<Item = PgType>
 /// and `x::varchar(4)` are told apart by it.
 pub fn cast_detail(ctx: &QueryContext, from: PgType, to: PgType) -> String {
     let target = to.sql_name();
-    if is_temporal(from) || is_temporal(to) { format!("{} {target}", session_detail(ctx)) } else { target }
+    if is_temporal(to) {
+        format!("{} {target}", session_detail(ctx))
+    } else if is_temporal(from) {
+        // Printing reads no clock.
+        format!("{} 0 {target}", zone_and_order(ctx))
+    } else {
+        target
+    }
 }
 
 /// Whether only the session's own settings make a function's result right. Engines are pinned to UTC and ISO, so what prints a
@@ -41,12 +48,16 @@ pub fn needs_session(func: &PgFunc) -> bool {
 
 /// All that input and output may depend on.
 pub fn session_detail(ctx: &QueryContext) -> String {
+    format!("{} {}", zone_and_order(ctx), ctx.now.micros())
+}
+
+fn zone_and_order(ctx: &QueryContext) -> String {
     let order = match ctx.date_order {
         DateOrder::Mdy => "mdy",
         DateOrder::Dmy => "dmy",
         DateOrder::Ymd => "ymd",
     };
-    format!("{} {order} {}", zone_name(ctx.time_zone), ctx.now_micros)
+    format!("{} {order}", zone_name(ctx.time_zone))
 }
 
 fn zone_name(zone: TimeZone) -> String {
@@ -75,7 +86,7 @@ pub fn context_of(detail: &str) -> QueryContext {
             Some("ymd") => DateOrder::Ymd,
             _ => DateOrder::Mdy,
         },
-        now_micros: parts.next().and_then(|now| now.parse().ok()).unwrap_or(0),
+        now: Now::at(parts.next().and_then(|now| now.parse().ok()).unwrap_or(0)),
         ..QueryContext::default()
     }
 }

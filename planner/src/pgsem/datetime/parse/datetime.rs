@@ -37,7 +37,7 @@ pub enum Prefix {
     Time,
 }
 
-pub fn decode(fields: &[Field], input: &Input) -> Result<(Named, Decoded), DecodeError> {
+pub fn decode(fields: &[Field], input: &Input<'_>) -> Result<(Named, Decoded), DecodeError> {
     let mut state = State::default();
     let mut named = Named::Fields;
     for (i, field) in fields.iter().enumerate() {
@@ -107,7 +107,7 @@ pub enum Word {
 
 impl State {
     /// A date, or a zone's name, or a time run together with an offset.
-    fn date_or_zone(&mut self, text: &str, input: &Input) -> Result<u32, DecodeError> {
+    fn date_or_zone(&mut self, text: &str, input: &Input<'_>) -> Result<u32, DecodeError> {
         const MONTH_DAY: u32 = mask::MONTH | mask::DAY;
         if self.prefix == Some(Prefix::Unit(Unit::Julian)) {
             // A Julian day with an offset.
@@ -198,7 +198,7 @@ impl State {
         })
     }
 
-    fn plain_number(&mut self, text: &str, input: &Input) -> Result<u32, DecodeError> {
+    fn plain_number(&mut self, text: &str, input: &Input<'_>) -> Result<u32, DecodeError> {
         let point = text.find('.');
         if point.is_some() && self.seen & mask::DATE == 0 {
             self.decoded.date(text, self.seen, input)
@@ -212,7 +212,7 @@ impl State {
     }
 
     /// A word; `next` is the kind of the field after it.
-    pub fn word(&mut self, text: &str, next: Option<Kind>, input: &Input) -> Result<Word, DecodeError> {
+    pub fn word(&mut self, text: &str, next: Option<Kind>, input: &Input<'_>) -> Result<Word, DecodeError> {
         // Abbreviations of zones come before key words.
         if let Some(abbreviation) = zone_name::abbreviation(text) {
             return Ok(Word::Found(match abbreviation {
@@ -277,7 +277,7 @@ impl State {
     }
 
     /// A word that stands for a date or time.
-    fn value(&mut self, value: Reserved, input: &Input) -> u32 {
+    fn value(&mut self, value: Reserved, input: &Input<'_>) -> u32 {
         let (now, west) = input.now();
         let tm = &mut self.decoded.tm;
         match value {
@@ -317,7 +317,7 @@ impl State {
     }
 
     /// The offset that the named zone, or else the session's, has at the decoded local time.
-    fn apply_zone(&mut self, input: &Input) -> Result<(), DecodeError> {
+    fn apply_zone(&mut self, input: &Input<'_>) -> Result<(), DecodeError> {
         let spec = match self.zone.take() {
             Some(spec) => spec,
             None if self.seen & mask::ZONE == 0 => ZoneSpec::Full(input.zone),

@@ -54,7 +54,7 @@ impl Decoded {
     }
 
     /// A date with delimiters (`DecodeDate`); returns the fields found.
-    pub fn date(&mut self, text: &str, seen: u32, input: &Input) -> Result<u32, DecodeError> {
+    pub fn date(&mut self, text: &str, seen: u32, input: &Input<'_>) -> Result<u32, DecodeError> {
         let mut parts: Vec<&str> = Vec::new();
         let mut rest = text;
         while !rest.is_empty() && parts.len() < 25 {
@@ -103,7 +103,7 @@ impl Decoded {
     }
 
     /// A plain number (`DecodeNumber`).
-    pub fn number(&mut self, text: &str, text_month: bool, seen: u32, input: &Input) -> Result<u32, DecodeError> {
+    pub fn number(&mut self, text: &str, text_month: bool, seen: u32, input: &Input<'_>) -> Result<u32, DecodeError> {
         let length = text.len();
         let (value, rest) = int_field(text)?;
         if rest.len() == length {

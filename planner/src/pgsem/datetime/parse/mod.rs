@@ -10,7 +10,7 @@ use super::calendar::{
 };
 use super::span::{Span, interval_out_of_range};
 use super::{typmod, zone};
-use crate::context::{DateOrder, QueryContext, TimeZone};
+use crate::context::{DateOrder, Now, QueryContext, TimeZone};
 use crate::error::{Error, Result, SqlState, state};
 
 mod datetime;
@@ -79,24 +79,25 @@ pub(super) enum ZoneSpec {
 
 /// What the reading of a text depends on besides the text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Input {
+pub(super) struct Input<'a> {
     pub zone: TimeZone,
     pub order: DateOrder,
-    pub now_micros: i64,
+    pub now: &'a Now,
     pub time_only: bool,
 }
 
-impl From<&QueryContext> for Input {
-    fn from(ctx: &QueryContext) -> Self {
-        Self { zone: ctx.time_zone, order: ctx.date_order, now_micros: ctx.now_micros, time_only: false }
+impl<'a> From<&'a QueryContext> for Input<'a> {
+    fn from(ctx: &'a QueryContext) -> Self {
+        Self { zone: ctx.time_zone, order: ctx.date_order, now: &ctx.now, time_only: false }
     }
 }
 
-impl Input {
+impl Input<'_> {
     /// The session's clock at the start of the transaction, and its offset west of UTC.
     fn now(&self) -> (Tm, i32) {
-        let (local, east) = zone::to_local(self.zone, self.now_micros);
-        (timestamp_to_tm(i64::try_from(local).unwrap_or(self.now_micros)), -east)
+        let now = self.now.micros();
+        let (local, east) = zone::to_local(self.zone, now);
+        (timestamp_to_tm(i64::try_from(local).unwrap_or(now)), -east)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::pgsem::datetime::keywords::Reserved;
 use crate::pgsem::datetime::zone;
 use crate::pgsem::datetime::zone_name;
 
-pub fn decode(fields: &[Field], input: &Input) -> Result<Decoded, DecodeError> {
+pub fn decode(fields: &[Field], input: &Input<'_>) -> Result<Decoded, DecodeError> {
     let mut state = State::default();
     for (i, field) in fields.iter().enumerate() {
         let text = field.text.as_str();
@@ -78,7 +78,7 @@ pub fn decode(fields: &[Field], input: &Input) -> Result<Decoded, DecodeError> {
     Ok(state.decoded)
 }
 
-fn plain_number(state: &mut State, text: &str, may_be_date: bool, input: &Input) -> Result<u32, DecodeError> {
+fn plain_number(state: &mut State, text: &str, may_be_date: bool, input: &Input<'_>) -> Result<u32, DecodeError> {
     let decoded = &mut state.decoded;
     match text.find('.') {
         Some(_) if may_be_date => decoded.date(text, state.seen, input),
