@@ -81,7 +81,7 @@ async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> 
         }
     }
     let connectors = Connectors::start(config, &executor, &clock)?;
-    let (_, problems) = catalog(1, &found, &connectors, &config.tables);
+    let (_, problems) = catalog(1, &found, &connectors, &config.tables, &[]);
     for problem in &problems {
         line(&mut report, format_args!("\nPROBLEM: {problem}"));
     }

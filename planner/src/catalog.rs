@@ -123,6 +123,8 @@ pub struct Table {
     pub skipped: Vec<(String, String)>,
     /// Stable OID for `pg_class`.
     pub oid: u32,
+    /// Stable OIDs of the keys' indexes and constraints, one for each of `keys`.
+    pub key_oids: Vec<u32>,
 }
 
 /// A table as a connector found it: remote names; the gateway gives it its client name.
@@ -159,6 +161,17 @@ pub struct Catalog {
     pub schemas: BTreeMap<String, BTreeMap<String, Arc<Table>>>,
     /// Why a source's tables are missing or stale.
     pub unavailable: BTreeMap<SourceId, String>,
+    /// Stable OIDs for `pg_namespace`.
+    pub schema_oids: BTreeMap<String, u32>,
+    /// Who may log in.
+    pub users: Vec<String>,
+}
+
+/// A number made of a name (FNV-1a): the same after every refresh and restart, in the range PostgreSQL gives to objects of users.
+pub fn name_oid(parts: &[&str]) -> u32 {
+    let bytes = parts.iter().enumerate().flat_map(|(i, part)| (i > 0).then_some(0).into_iter().chain(part.bytes()));
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    16_384 + hash % 2_000_000_000
 }
 
 impl Catalog {
@@ -166,6 +179,10 @@ impl Catalog {
     pub fn table(&self, schema: &str, name: &str) -> Option<&Arc<Table>> {
         let tables = self.schemas.get(schema).or_else(|| unique(&self.schemas, schema))?;
         tables.get(name).or_else(|| unique(tables, name))
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.schemas.values().flat_map(|tables| tables.values())
     }
 
     pub fn source(&self, id: &SourceId) -> Option<&Arc<Source>> {

@@ -7,6 +7,7 @@ pub mod bind;
 pub mod catalog;
 pub mod context;
 pub mod emit;
+mod empty_relation;
 pub mod error;
 pub mod explain;
 pub mod fragment;

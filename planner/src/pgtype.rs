@@ -17,10 +17,12 @@ pub mod oid {
     pub const NAME: u32 = 19;
     pub const INT8: u32 = 20;
     pub const INT2: u32 = 21;
+    pub const INT2VECTOR: u32 = 22;
     pub const INT4: u32 = 23;
     pub const REGPROC: u32 = 24;
     pub const TEXT: u32 = 25;
     pub const OID: u32 = 26;
+    pub const OIDVECTOR: u32 = 30;
     pub const JSON: u32 = 114;
     pub const FLOAT4: u32 = 700;
     pub const FLOAT8: u32 = 701;
@@ -123,6 +125,14 @@ const fn pseudo(oid: u32, name: &'static str, sql_name: &'static str, category: 
     TypeInfo { oid, name, sql_name, category, preferred: false, array: 0, element: 0, len }
 }
 
+const fn vector(oid: u32, name: &'static str, array: u32, element: u32) -> TypeInfo {
+    TypeInfo { oid, name, sql_name: name, category: 'A', preferred: false, array, element, len: -1 }
+}
+
+/// Arrays of the system catalogs that count from 0.
+const VECTORS: &[TypeInfo] =
+    &[vector(oid::INT2VECTOR, "int2vector", 1006, oid::INT2), vector(oid::OIDVECTOR, "oidvector", 1013, oid::OID)];
+
 const PSEUDO: &[TypeInfo] = &[
     pseudo(oid::UNKNOWN, "unknown", "unknown", 'X', -2),
     pseudo(oid::ANY, "any", "\"any\"", 'P', 4),
@@ -138,7 +148,7 @@ const PSEUDO: &[TypeInfo] = &[
 
 /// Every type Narrows knows.
 pub fn all_types() -> impl Iterator<Item = &'static TypeInfo> {
-    SCALARS.iter().chain(ARRAYS).chain(PSEUDO)
+    SCALARS.iter().chain(ARRAYS).chain(VECTORS).chain(PSEUDO)
 }
 
 pub fn type_info(oid: u32) -> Option<&'static TypeInfo> {
@@ -214,6 +224,15 @@ impl PgType {
 
     pub fn is_array(self) -> bool {
         self.info().element != 0
+    }
+
+    /// Number of an array's first element.
+    pub fn lower_bound(self) -> i32 {
+        i32::from(!self.is_vector())
+    }
+
+    pub fn is_vector(self) -> bool {
+        matches!(self.oid, oid::INT2VECTOR | oid::OIDVECTOR)
     }
 
     pub fn element(self) -> Option<Self> {

@@ -179,6 +179,7 @@ fn catalog(config: &FilesConfig, found: &BTreeMap<String, Found>) -> Catalog {
             comment: None,
             skipped: described.skipped,
             oid: 0,
+            key_oids: Vec::new(),
         })
     };
     let tables = found.iter().map(|(name, found)| (name.clone(), table(name, found))).collect();
@@ -186,6 +187,6 @@ fn catalog(config: &FilesConfig, found: &BTreeMap<String, Found>) -> Catalog {
         version: 0,
         sources: BTreeMap::from([(config.source.clone(), Arc::new(source))]),
         schemas: BTreeMap::from([(SCHEMA.to_string(), tables)]),
-        unavailable: BTreeMap::new(),
+        ..Catalog::default()
     }
 }

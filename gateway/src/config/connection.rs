@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::model::{EngineName, Source, SslMode};
-use super::secret::password;
+use super::secret::secret;
 
 /// A source's engine with everything that is needed to reach it.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ fn server(source: &Source, folder: &Path, schemes: &[&str], default_port: u16) -
     if let (Some(_), Some((key, _))) = (&from_url, parts.iter().find(|(_, set)| *set)) {
         return Err(format!("\"url\" and \"{key}\" exclude each other"));
     }
-    let own_password = password(&source.password, &source.password_env, &source.password_file, folder)?;
+    let own_password = secret("password", &source.password, &source.password_env, &source.password_file, folder)?;
     let sslrootcert = source.sslrootcert.as_ref().map(|p| folder.join(p));
     let mut server = match from_url {
         Some(server) => server,

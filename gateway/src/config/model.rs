@@ -63,8 +63,12 @@ section! {
     Gateway {
         /// Where PostgreSQL clients connect. An address that other machines can reach needs at least one `[[user]]`.
         listen: SocketAddr = r#""127.0.0.1:5432""#,
-        /// Where `/metrics` and `/health` answer.
+        /// Where `/metrics` and `/health` answer. An address that other machines can reach needs a token.
         http_listen: SocketAddr = r#""127.0.0.1:8432""#,
+        /// Environment variable that holds the token `/metrics` and `/health` ask for, as `Authorization: Bearer TOKEN`.
+        http_token_env: Option<String>,
+        /// File whose first line is that token.
+        http_token_file: Option<PathBuf>,
         /// Folder for what the gateway keeps between runs and for spilled data. Only one gateway may use it at a time.
         data_dir: PathBuf = r#""narrows-data""#,
         /// Certificate chain (PEM) shown to clients. With it TLS is offered on `listen`.

@@ -54,6 +54,15 @@ fn an_open_door_is_refused() {
     let verifier = crate::pg::auth::Verifier::from_password("x").to_string();
     let user = format!("[[user]]\nname = \"ana\"\npassword_verifier = \"{verifier}\"");
     assert!(parse(&format!("[gateway]\nlisten = \"0.0.0.0:5432\"\n{user}")).is_ok());
+    // Users log in at the other listener.
+    let error = parse(&format!("[gateway]\nhttp_listen = \"0.0.0.0:8432\"\n{user}")).unwrap_err();
+    assert!(error.contains("set http_token_env or http_token_file"), "{error}");
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "secret\n").unwrap();
+    let token = format!("http_token_file = \"{}\"", token.path().display());
+    assert!(parse(&format!("[gateway]\nhttp_listen = \"0.0.0.0:8432\"\n{token}")).is_ok());
+    let error = parse("[gateway]\nhttp_token_env = \"NARROWS_NO_SUCH_VARIABLE\"").unwrap_err();
+    assert!(error.contains("(http_token_env) is not set"), "{error}");
     assert!(parse("[gateway]\nlisten = \"[::1]:5432\"").is_ok());
 }
 

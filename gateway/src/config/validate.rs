@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::connection::{Endpoint, endpoint};
 use super::load::{Located, Problem, Raw, nearest};
 use super::model::{Gateway, Site, Source, Table, UnsupportedTypes, User};
-use super::secret::password;
+use super::secret::secret;
 use crate::pg::auth::Verifier;
 
 /// Schemas of the gateway itself.
@@ -19,6 +19,8 @@ const RESERVED_SCHEMAS: &[&str] = &["pg_catalog", "information_schema", "narrows
 pub struct Config {
     pub path: PathBuf,
     pub gateway: Gateway,
+    /// What `http_listen` asks of its clients.
+    pub http_token: Option<SecretString>,
     pub sites: Vec<String>,
     pub sources: Vec<SourceConfig>,
     pub tables: Vec<Table>,
@@ -47,7 +49,8 @@ pub struct UserConfig {
 pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
     let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut checker = Checker { folder, problems: Vec::new() };
-    let gateway = checker.gateway(raw.gateway, !raw.users.is_empty());
+    let http_token = checker.http_token(&raw.gateway);
+    let gateway = checker.gateway(raw.gateway, !raw.users.is_empty(), http_token.is_some());
     let sites = checker.sites(&raw.sites);
     let sources = checker.sources(&raw.sources, &sites);
     checker.tables(&raw.tables, &sources);
@@ -56,7 +59,7 @@ pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
         return Err(checker.problems);
     }
     let tables = raw.tables.into_iter().map(|t| t.value).collect();
-    Ok(Config { path: path.to_path_buf(), gateway, sites, sources, tables, users })
+    Ok(Config { path: path.to_path_buf(), gateway, http_token, sites, sources, tables, users })
 }
 
 struct Checker {
@@ -69,13 +72,19 @@ impl Checker {
         self.problems.push(Problem { line, message: message.into() });
     }
 
-    fn gateway(&mut self, located: Located<Gateway>, has_users: bool) -> Gateway {
+    fn gateway(&mut self, located: Located<Gateway>, has_users: bool, has_token: bool) -> Gateway {
         let Located { line, value: mut gateway } = located;
-        for (name, address) in [("listen", gateway.listen), ("http_listen", gateway.http_listen)] {
-            if !address.ip().is_loopback() && !has_users {
+        let authenticated = [
+            ("listen", gateway.listen, has_users, "add a [[user]]"),
+            ("http_listen", gateway.http_listen, has_token, "set http_token_env or http_token_file"),
+        ];
+        for (name, address, protected, remedy) in authenticated {
+            if !address.ip().is_loopback() && !protected {
                 self.problem(
                     line,
-                    format!("{name} = \"{address}\" can be reached from other machines: add a [[user]] or use a loopback address"),
+                    format!(
+                        "{name} = \"{address}\" can be reached from other machines: {remedy} or use a loopback address"
+                    ),
                 );
             }
         }
@@ -97,6 +106,15 @@ impl Checker {
         gateway.tls_cert = gateway.tls_cert.map(|p| self.folder.join(p));
         gateway.tls_key = gateway.tls_key.map(|p| self.folder.join(p));
         gateway
+    }
+
+    fn http_token(&mut self, gateway: &Located<Gateway>) -> Option<SecretString> {
+        let Gateway { http_token_env, http_token_file, .. } = &gateway.value;
+        let token = secret("http_token", &None, http_token_env, http_token_file, &self.folder);
+        token.unwrap_or_else(|message| {
+            self.problem(gateway.line, message);
+            None
+        })
     }
 
     fn sites(&mut self, sites: &[Located<Site>]) -> Vec<String> {
@@ -204,7 +222,8 @@ impl Checker {
     }
 
     fn verifier(&self, user: &User) -> Result<Verifier, String> {
-        let password: Option<SecretString> = password(&None, &user.password_env, &user.password_file, &self.folder)?;
+        let password: Option<SecretString> =
+            secret("password", &None, &user.password_env, &user.password_file, &self.folder)?;
         match (&user.password_verifier, password) {
             (Some(_), Some(_)) => Err("password_verifier excludes password_env and password_file".to_string()),
             (None, None) => Err("needs password_verifier, password_env or password_file".to_string()),

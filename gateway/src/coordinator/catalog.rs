@@ -24,6 +24,7 @@ const RETRY: Duration = Duration::from_secs(2);
 struct State {
     connectors: Connectors,
     tables: Vec<Table>,
+    users: Vec<String>,
     found: Found,
     interval: Option<Duration>,
 }
@@ -45,6 +46,7 @@ impl CatalogKeeper {
             state: Mutex::new(State {
                 connectors,
                 tables: config.tables.clone(),
+                users: user_names(config),
                 found: Found::default(),
                 interval: config.gateway.catalog_refresh.limit(),
             }),
@@ -75,6 +77,7 @@ impl CatalogKeeper {
             state.found.unavailable.retain(|id, _| connectors.by_id.contains_key(id));
             state.connectors = connectors.clone();
             state.tables = config.tables.clone();
+            state.users = user_names(config);
             state.interval = config.gateway.catalog_refresh.limit();
         }
         self.connectors.store(Arc::new(connectors));
@@ -119,7 +122,7 @@ impl CatalogKeeper {
     fn publish(&self) {
         let state = self.state.lock();
         let version = self.published.load().version + 1;
-        let (snapshot, problems) = catalog(version, &state.found, &state.connectors, &state.tables);
+        let (snapshot, problems) = catalog(version, &state.found, &state.connectors, &state.tables, &state.users);
         for problem in problems {
             tracing::error!("{problem}");
         }
@@ -134,6 +137,10 @@ impl CatalogKeeper {
             (true, None) => (Duration::from_secs(3600), true),
         }
     }
+}
+
+fn user_names(config: &Config) -> Vec<String> {
+    config.users.iter().map(|u| u.name.clone()).collect()
 }
 
 /// The background refresh; it ends with the keeper.

@@ -63,7 +63,11 @@ impl Engine {
             deadline: request.deadline,
             cancel: request.cancel.clone(),
         };
-        let system = System { catalog: self.catalog.clone(), queries: self.queries.clone() };
+        let system = System {
+            catalog: self.catalog.clone(),
+            queries: self.queries.clone(),
+            database: request.context.database.clone(),
+        };
         let sources = Arc::new(self.catalog.connectors().handles());
         self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
     }

@@ -3,11 +3,13 @@
 //! A source's default schema appears as `<source>`, its others as `<source>_<schema>`; a `[[table]]` gives one table a second
 //! name. Nothing is hidden silently: two tables of one name are an error of the configuration, reported with both.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cost_model::SourceId;
-use planner::catalog::{Catalog, Placement, Source, SourceSchema, SourceTable, Table as CatalogTable};
+use planner::catalog::{
+    Catalog, KeyKind, Placement, Source, SourceSchema, SourceTable, Table as CatalogTable, name_oid,
+};
 
 use super::sources::Connectors;
 use super::system;
@@ -22,14 +24,22 @@ pub struct Found {
 }
 
 /// A snapshot under that version, and what is wrong with the names.
-pub fn catalog(version: u64, found: &Found, connectors: &Connectors, tables: &[Table]) -> (Catalog, Vec<String>) {
+pub fn catalog(
+    version: u64,
+    found: &Found,
+    connectors: &Connectors,
+    tables: &[Table],
+    users: &[String],
+) -> (Catalog, Vec<String>) {
     let mut problems = Vec::new();
-    let mut catalog = Catalog { version, unavailable: found.unavailable.clone(), ..Catalog::default() };
+    let users = users.to_vec();
+    let mut catalog = Catalog { version, unavailable: found.unavailable.clone(), users, ..Catalog::default() };
     let mut oids = BTreeSet::new();
     for table in system::tables() {
         oids.insert(table.oid);
-        catalog.schemas.entry(table.schema.clone()).or_default().insert(table.name.clone(), Arc::new(table));
+        catalog.schemas.entry(table.schema.clone()).or_default().insert(table.name.clone(), table);
     }
+    catalog.schemas.entry("public".to_string()).or_default();
     catalog.sources.insert(system::source().id.clone(), Arc::new(system::source()));
     for id in &connectors.order {
         let (Some(schema), Some(connector)) = (found.schemas.get(id), connectors.by_id.get(id)) else { continue };
@@ -70,8 +80,20 @@ pub fn catalog(version: u64, found: &Found, connectors: &Connectors, tables: &[T
             )),
         }
     }
+    for (schema, tables) in &mut catalog.schemas {
+        name_keys(schema, tables, &mut oids);
+    }
+    let mut schema_oids: BTreeSet<u32> = FIXED_SCHEMAS.iter().map(|(_, oid)| *oid).collect();
+    for schema in catalog.schemas.keys() {
+        let fixed = FIXED_SCHEMAS.iter().find(|(name, _)| name == schema).map(|(_, oid)| *oid);
+        let oid = fixed.unwrap_or_else(|| free_oid(&[schema], &mut schema_oids));
+        catalog.schema_oids.insert(schema.clone(), oid);
+    }
     (catalog, problems)
 }
+
+/// As PostgreSQL numbers them.
+const FIXED_SCHEMAS: &[(&str, u32)] = &[("pg_catalog", 11), ("public", 2200), ("information_schema", 13_226)];
 
 fn add(
     catalog: &mut Catalog,
@@ -89,7 +111,8 @@ fn add(
         return;
     }
     let table = CatalogTable {
-        oid: stable_oid(&schema, &name, oids),
+        oid: free_oid(&[&schema, &name], oids),
+        key_oids: Vec::new(),
         kind: table.kind,
         columns: table.columns.clone(),
         keys: table.keys.clone(),
@@ -110,14 +133,33 @@ fn add(
     tables.insert(name, Arc::new(table));
 }
 
-/// The same name has the same OID after every refresh and restart (FNV-1a), unless two names collide.
-pub fn stable_oid(schema: &str, name: &str, taken: &mut BTreeSet<u32>) -> u32 {
-    let hash = schema
-        .bytes()
-        .chain([0])
-        .chain(name.bytes())
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let mut oid = 16_384 + hash % 2_000_000_000;
+/// Gives keys names that no other relation of the schema has, as PostgreSQL's indexes must, and OIDs. MySQL calls every primary
+/// key alike.
+fn name_keys(schema: &str, tables: &mut BTreeMap<String, Arc<CatalogTable>>, oids: &mut BTreeSet<u32>) {
+    let mut taken: HashSet<String> = tables.keys().cloned().collect();
+    for (table, definition) in tables {
+        let Some(definition) = Arc::get_mut(definition).filter(|t| !t.keys.is_empty()) else { continue };
+        for key in &mut definition.keys {
+            if key.kind == KeyKind::Primary && key.name == "PRIMARY" {
+                key.name = format!("{table}_pkey");
+            }
+            if taken.contains(&key.name) {
+                key.name = format!("{table}_{}_key", key.columns.join("_"));
+            }
+            let first = key.name.clone();
+            let mut number = 0;
+            while !taken.insert(key.name.clone()) {
+                number += 1;
+                key.name = format!("{first}{number}");
+            }
+            definition.key_oids.push(free_oid(&[schema, table, &key.name], oids));
+        }
+    }
+}
+
+/// The same name has the same OID after every refresh and restart, unless two names collide.
+fn free_oid(name: &[&str], taken: &mut BTreeSet<u32>) -> u32 {
+    let mut oid = name_oid(name);
     while !taken.insert(oid) {
         oid += 1;
     }

@@ -17,3 +17,4 @@ mod sql;
 mod wire;
 
 pub use server::{Live, Shared, serve};
+pub(crate) use settings::preset_settings;

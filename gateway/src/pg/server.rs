@@ -14,6 +14,7 @@ use planner::{Error, Result};
 use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::SecretString;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -75,6 +76,7 @@ pub struct Live {
     pub gateway: Gateway,
     pub users: Users,
     pub tls: Option<Tls>,
+    pub http_token: Option<SecretString>,
 }
 
 pub struct Tls {
@@ -90,7 +92,8 @@ impl Live {
             (Some(certificate), Some(key)) => Some(tls(certificate, key)?),
             _ => None,
         };
-        Ok(Self { gateway, users: Users::new(&config.users), tls })
+        let http_token = config.http_token.clone();
+        Ok(Self { gateway, users: Users::new(&config.users), tls, http_token })
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -43,10 +45,32 @@ struct Pages {
 
 pub async fn serve(shared: Arc<Shared>, listener: TcpListener, metrics: PrometheusHandle) {
     let pages = Arc::new(Pages { shared, metrics });
-    let router = Router::new().route("/metrics", get(metrics_page)).route("/health", get(health)).with_state(pages);
+    let router = router(pages);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!("the HTTP listener stopped: {error}");
     }
+}
+
+fn router(pages: Arc<Pages>) -> Router {
+    let router = Router::new().route("/metrics", get(metrics_page)).route("/health", get(health));
+    router.layer(from_fn_with_state(pages.clone(), authenticate)).with_state(pages)
+}
+
+/// 401 for who does not know the token, if there is one.
+async fn authenticate(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
+    let live = pages.shared.live.load();
+    let Some(token) = &live.http_token else { return next.run(request).await };
+    let given =
+        request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if given.is_some_and(|given| same(given, token.expose_secret().as_bytes())) {
+        return next.run(request).await;
+    }
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
+}
+
+/// Takes as long wherever the difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 async fn metrics_page(State(pages): State<Arc<Pages>>) -> impl IntoResponse {

@@ -8,8 +8,15 @@ use tokio::net::TcpStream;
 use crate::harness::{Server, ask, code, start};
 
 async fn page(server: &Server, path: &str) -> String {
+    page_with(server, path, "x: y").await
+}
+
+async fn page_with(server: &Server, path: &str, header: &str) -> String {
     let mut socket = TcpStream::connect(server.http).await.unwrap();
-    socket.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    socket
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{header}\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut text = String::new();
     socket.read_to_string(&mut text).await.unwrap();
     text
@@ -22,6 +29,23 @@ async fn health_and_metrics_answer() {
     assert!(health.starts_with("HTTP/1.1 200") && health.contains("\"status\":\"ok\""), "{health}");
     assert!(page(&server, "/metrics").await.starts_with("HTTP/1.1 200"));
     assert!(page(&server, "/").await.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn pages_ask_for_their_token() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "open sesame\n").unwrap();
+    let server = start(&format!("http_token_file = \"{}\"", file.path().display()));
+    for path in ["/metrics", "/health"] {
+        let refused = page(&server, path).await;
+        assert!(refused.starts_with("HTTP/1.1 401") && refused.ends_with("\r\n\r\n"), "{refused}");
+        for wrong in ["open", "open sesame!", ""] {
+            let refused = page_with(&server, path, &format!("authorization: Bearer {wrong}")).await;
+            assert!(refused.starts_with("HTTP/1.1 401"), "{wrong}: {refused}");
+        }
+        let page = page_with(&server, path, "authorization: Bearer open sesame").await;
+        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Tests against real servers, one binary.
 
 mod cases;
+mod catalogs;
 mod generated;
 mod harness;
 mod leftovers;

@@ -77,7 +77,10 @@ impl<'a> Binder<'a> {
         let ast::Statement::Query(query) = statement else {
             return Err(Error::internal("only queries are bound"));
         };
-        let body = self.bind_query(query, None)?;
+        let mut body = self.bind_query(query, None)?;
+        for column in &mut body.columns {
+            column.typed = self.shown(column.typed.clone())?;
+        }
         let (plan, columns) = self.materialize(body)?;
         let plan = self.flatten(plan)?;
         let columns = columns

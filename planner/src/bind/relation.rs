@@ -16,7 +16,7 @@ use crate::pgsem::Typed;
 use crate::source::CatalogTable;
 
 /// Searched before everything else, whatever the search path says.
-const SYSTEM_SCHEMA: &str = "pg_catalog";
+pub(super) const SYSTEM_SCHEMA: &str = "pg_catalog";
 
 impl Binder<'_> {
     pub(super) fn bind_table(&mut self, name: &ast::ObjectName, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
@@ -85,9 +85,12 @@ impl Binder<'_> {
         };
         let found = match schema {
             Some(schema) => self.catalog.table(schema, name),
-            None => std::iter::once(SYSTEM_SCHEMA)
-                .chain(self.ctx.search_path.iter().map(String::as_str))
-                .find_map(|schema| self.catalog.table(schema, name)),
+            None => self
+                .catalog
+                .schemas
+                .get(SYSTEM_SCHEMA)
+                .and_then(|tables| tables.get(name))
+                .or_else(|| self.ctx.search_path.iter().find_map(|schema| self.catalog.table(schema, name))),
         };
         if let Some(table) = found {
             return Ok(table.clone());

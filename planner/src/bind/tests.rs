@@ -48,6 +48,7 @@ fn table(name: &str, oid: u32, columns: Vec<Column>, key: Option<&str>) -> Arc<T
         comment: None,
         skipped: vec![("blob".into(), "type geometry has no mapping".into())],
         oid,
+        key_oids: Vec::new(),
     })
 }
 

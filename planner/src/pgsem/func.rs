@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::pgtype::PgType;
 
 use super::kernel::Call;
+use super::lookup::Lookup;
 
 /// An expression with the PostgreSQL type it has and the Arrow type that carries it.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +144,17 @@ impl FuncDef {
         Typed { expr, ty, repr }
     }
 
+    /// An instance that answers from a part of the catalog.
+    pub fn look_up(&'static self, args: Vec<Typed>, ty: PgType, lookup: Lookup) -> Typed {
+        let arg_types = args.iter().map(|a| a.ty).collect();
+        let arg_reprs = args.iter().map(|a| a.repr.clone()).collect();
+        let mut func = PgFunc::new(self, arg_types, arg_reprs, ty, ty.repr(), lookup.name());
+        func.lookup = Some(Arc::new(lookup));
+        let args = args.into_iter().map(|a| a.expr).collect();
+        let udf = Arc::new(ScalarUDF::new_from_impl(func));
+        Typed::new(Expr::ScalarFunction(ScalarFunction::new_udf(udf, args)), ty)
+    }
+
     /// An instance whose result has the type's ordinary carrier.
     pub fn apply(&'static self, args: Vec<Typed>, ty: PgType) -> Typed {
         self.call(args, ty, ty.repr(), "")
@@ -164,6 +176,8 @@ pub struct PgFunc {
     pub ty: PgType,
     pub repr: DataType,
     pub detail: String,
+    /// What it knows of the catalog; `detail` names it.
+    pub lookup: Option<Arc<Lookup>>,
     name: String,
     signature: Signature,
 }
@@ -185,7 +199,7 @@ impl PgFunc {
             name.push_str(&format!("[{detail}]"));
         }
         let signature = Signature::new(TypeSignature::UserDefined, def.volatility);
-        Self { def, arg_types, arg_reprs, ty, repr, detail: detail.to_string(), name, signature }
+        Self { def, arg_types, arg_reprs, ty, repr, detail: detail.to_string(), lookup: None, name, signature }
     }
 
     /// The instance behind a DataFusion function, if it is one of ours.

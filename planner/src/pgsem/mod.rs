@@ -31,6 +31,7 @@ pub mod io;
 pub mod json;
 pub mod kernel;
 pub mod key;
+pub mod lookup;
 pub mod number_casts;
 pub mod number_io;
 pub mod number_template;
@@ -39,6 +40,7 @@ mod primitive;
 pub mod regex;
 pub mod registry;
 pub mod resolve;
+mod size;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;

@@ -147,6 +147,7 @@ const AREAS: &[fn() -> (Vec<Signature>, Vec<CastDef>)] = &[
     super::number_template::area,
     super::numeric::area,
     super::regex::signatures,
+    super::size::area,
     super::text::signatures,
     super::uuid::signatures,
 ];

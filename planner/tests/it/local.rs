@@ -35,6 +35,36 @@ pub struct Local {
     runtime: tokio::runtime::Runtime,
 }
 
+/// Enough of the system catalogs for their names.
+fn system() -> BTreeMap<String, BTreeMap<String, Arc<Table>>> {
+    let known = [("pg_class", 1259), ("pg_type", 1247)];
+    let tables = known.map(|(name, oid)| (name.to_string(), Arc::new(table("pg_catalog", name, Vec::new(), oid))));
+    BTreeMap::from([("pg_catalog".to_string(), BTreeMap::from(tables))])
+}
+
+fn table(schema: &str, name: &str, columns: Vec<Column>, oid: u32) -> Table {
+    Table {
+        schema: schema.into(),
+        name: name.into(),
+        kind: TableKind::Table,
+        columns,
+        keys: Vec::new(),
+        placements: vec![Placement {
+            source: "memory".into(),
+            remote_schema: schema.into(),
+            remote_name: name.into(),
+            predicate: None,
+            replica_group: 0,
+        }],
+        rows: None,
+        bytes: None,
+        comment: None,
+        skipped: Vec::new(),
+        oid,
+        key_oids: Vec::new(),
+    }
+}
+
 impl Local {
     pub fn new() -> Self {
         let source = Source {
@@ -46,9 +76,10 @@ impl Local {
             snapshots: true,
         };
         let sources = BTreeMap::from([(source.id.clone(), Arc::new(source))]);
+        let schema_oids = BTreeMap::from([("pg_catalog".to_string(), 11)]);
         Self {
             ctx: QueryContext { now: Now::at(1_704_067_200_000_000), ..QueryContext::default() },
-            catalog: Catalog { sources, ..Catalog::default() },
+            catalog: Catalog { sources, schemas: system(), schema_oids, ..Catalog::default() },
             contents: HashMap::new(),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }
@@ -69,25 +100,7 @@ impl Local {
             comment: None,
             stats: ColumnStats::default(),
         });
-        let table = Table {
-            schema: "public".into(),
-            name: name.into(),
-            kind: TableKind::Table,
-            columns: described.collect(),
-            keys: Vec::new(),
-            placements: vec![Placement {
-                source: "memory".into(),
-                remote_schema: "public".into(),
-                remote_name: name.into(),
-                predicate: None,
-                replica_group: 0,
-            }],
-            rows: None,
-            bytes: None,
-            comment: None,
-            skipped: Vec::new(),
-            oid: 16_384 + self.contents.len() as u32,
-        };
+        let table = table("public", name, described.collect(), 16_384 + self.contents.len() as u32);
         let scan = CatalogTable::new(Arc::new(table.clone()), table.placements[0].clone());
         let schema = datafusion_expr::TableSource::schema(&scan);
         let mut stored = Vec::new();

@@ -128,6 +128,7 @@ async fn system_tables_are_read_when_the_query_runs() {
         comment: None,
         skipped: Vec::new(),
         oid: 1,
+        key_oids: Vec::new(),
     };
     let placement = Placement {
         source: "system".into(),

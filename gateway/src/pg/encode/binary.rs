@@ -47,13 +47,13 @@ pub fn inet(text: &str, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Dimensions, whether there are NULLs, element type; one dimension from index 1, none if it is empty.
-pub fn array_header(length: usize, nulls: bool, element: u32, out: &mut Vec<u8>) {
+pub fn array_header(length: usize, nulls: bool, element: u32, first: i32, out: &mut Vec<u8>) {
     out.extend_from_slice(&i32::from(length > 0).to_be_bytes());
     out.extend_from_slice(&i32::from(nulls).to_be_bytes());
     out.extend_from_slice(&element.to_be_bytes());
     if length > 0 {
         out.extend_from_slice(&(length as i32).to_be_bytes());
-        out.extend_from_slice(&1i32.to_be_bytes());
+        out.extend_from_slice(&first.to_be_bytes());
     }
 }
 

@@ -57,6 +57,7 @@ enum Cells<'a> {
         list: &'a arrow::array::ListArray,
         element: Box<Column<'a>>,
         oid: u32,
+        first: i32,
     },
 }
 
@@ -147,11 +148,11 @@ impl<'a> Column<'a> {
                 writer(row, scratch);
                 binary::numeric(scratch, out)?;
             }
-            Cells::BinaryArray { list, element, oid } => {
+            Cells::BinaryArray { list, element, oid, first } => {
                 let offsets = list.value_offsets();
                 let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
                 let nulls = (start..end).any(|i| element.is_null(i));
-                binary::array_header(end - start, nulls, *oid, out);
+                binary::array_header(end - start, nulls, *oid, *first, out);
                 for i in start..end {
                     element.field(i, scratch, out)?;
                 }
@@ -251,7 +252,7 @@ fn binary_cells<'a>(array: &'a dyn Array, ty: PgType, zone: TimeZone) -> Result<
                 let list: &arrow::array::ListArray = cast(array, ty)?;
                 let format = ColumnFormat { ty: element_type, binary: true };
                 let element = Box::new(Column::new(list.values().as_ref(), format, zone)?);
-                Cells::BinaryArray { list, element, oid: element_type.oid }
+                Cells::BinaryArray { list, element, oid: element_type.oid, first: ty.lower_bound() }
             }
             None => return Err(Error::unsupported(format!("binary format of type {ty}"))),
         },

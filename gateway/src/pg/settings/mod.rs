@@ -11,6 +11,7 @@ use planner::context::{Now, Pushdown, QueryContext, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
+pub use table::preset_settings;
 use table::{Kind, SETTINGS, find};
 
 use super::sql::SetValue;

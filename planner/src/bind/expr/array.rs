@@ -3,6 +3,7 @@
 use datafusion_common::ScalarValue;
 use sqlparser::ast::{self, AccessExpr, Subscript};
 
+use super::super::scope::fold;
 use super::super::{Binder, Clause, Scope};
 use super::literal::int4;
 use super::unparenthesised;
@@ -62,10 +63,16 @@ impl Binder<'_> {
                     let lower = self.bound(lower_bound.as_ref(), 1, scope, clause)?;
                     let upper = self.bound(upper_bound.as_ref(), i32::MAX, scope, clause)?;
                     check_array(&value)?;
+                    if value.ty.is_vector() {
+                        return Err(Error::unsupported(format!("a slice of {}", value.ty)));
+                    }
                     array::array_slice(value, lower, upper)?
                 }
                 AccessExpr::Subscript(Subscript::Slice { .. }) => {
                     return Err(Error::new(state::SYNTAX_ERROR, "syntax error at or near \":\""));
+                }
+                AccessExpr::Dot(ast::Expr::Identifier(name)) if value.ty == PgType::RECORD => {
+                    array::field(value, &fold(name))?
                 }
                 AccessExpr::Dot(_) => return Err(Error::unsupported("a field of a composite value")),
             };

@@ -190,7 +190,7 @@ impl Binder<'_> {
 fn element_repr_is_kept(from: PgType, to: PgType) -> bool {
     let (Some(a), Some(b)) = (from.element(), to.element()) else { return false };
     from.repr() == to.repr()
-        && cast_path(a.oid, b.oid, CastContext::Explicit) == Some(CastPath::Relabel)
+        && matches!(cast_path(a.oid, b.oid, CastContext::Explicit), Some(CastPath::Relabel | CastPath::Same))
         && b.oid != oid::BPCHAR
 }
 

@@ -8,10 +8,10 @@ use sqlparser::ast::{self, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
 use super::super::scope::fold as fold_name;
 use super::super::{Binder, Clause, Scope};
 use crate::error::{Error, Result, state};
-use crate::pgsem::Typed;
 use crate::pgsem::builtin::Kind;
 use crate::pgsem::registry::{CastContext, Target, registry};
 use crate::pgsem::resolve::{self, Choice, FunctionChoice};
+use crate::pgsem::{Typed, array};
 use crate::pgtype::PgType;
 
 /// A call as it is written.
@@ -39,6 +39,9 @@ fn wrong_object(message: String) -> Error {
 
 impl Binder<'_> {
     pub(super) fn function(&mut self, f: &ast::Function, scope: &Scope<'_>, clause: Clause) -> Result<Typed> {
+        if let Some(rows) = self.expand_array(f, scope, clause)? {
+            return Ok(rows);
+        }
         let (name, keyword) = self.function_name(&f.name)?;
         match &f.args {
             FunctionArguments::Subquery(query) if keyword && name == "array" => {
@@ -57,6 +60,24 @@ impl Binder<'_> {
             return Ok(typed);
         }
         self.call_written(call, scope, clause)
+    }
+
+    /// `information_schema._pg_expandarray(array)`: rows of an element and its number.
+    fn expand_array(&mut self, f: &ast::Function, scope: &Scope<'_>, clause: Clause) -> Result<Option<Typed>> {
+        let parts: Vec<String> = f.name.0.iter().filter_map(|p| p.as_ident()).map(fold_name).collect();
+        if parts != ["information_schema", "_pg_expandarray"] || !clause.allows_set_returning() {
+            return Ok(None);
+        }
+        let call = written(f, "_pg_expandarray".to_string())?;
+        plain_only(&call)?;
+        let [array] = call.args[..] else { return Ok(None) };
+        let array = self.expr(array, scope, clause)?;
+        if !array.ty.is_array() {
+            return Ok(None);
+        }
+        let list = array::expand_array(array)?;
+        let repr = array::element_of(&list.repr);
+        Ok(Some(Typed::with_repr(Expr::Unnest(Unnest::new(list.expr)), PgType::RECORD, repr)))
     }
 
     /// The name without `pg_catalog`, and whether it may be a keyword.
@@ -205,7 +226,8 @@ impl Binder<'_> {
         } else {
             let name = format!("{}_list", choice.name);
             let fits = |s: &&crate::pgsem::registry::Signature| {
-                s.args.len() == choice.args.len() && s.args.iter().zip(&choice.args).all(|(a, b)| *a == b.oid)
+                let same = |(a, b): (&u32, &PgType)| *a == b.oid || resolve::coerce::is_polymorphic(*a);
+                s.args.len() == choice.args.len() && s.args.iter().zip(&choice.args).all(same)
             };
             match registry().functions.get(name.as_str()).and_then(|all| all.iter().find(fits)) {
                 Some(signature) => Some(match signature.target {

@@ -8,6 +8,7 @@ mod array;
 mod case;
 mod coerce;
 mod compare;
+mod definition;
 mod fold;
 mod function;
 mod guard;
@@ -171,6 +172,10 @@ impl Binder<'_> {
             ast::Expr::Array(array) if ty.is_array() => self.array(&array.elem, Some(ty), scope, clause)?,
             _ => self.expr(e, scope, clause)?,
         };
+        // A vector as an array still counts from 0, which no other array does.
+        if typed.ty.is_vector() && typed.ty.element() == ty.element() {
+            return Ok(typed);
+        }
         self.at(e, |b| b.coerce(typed, ty, CastContext::Explicit))
     }
 }

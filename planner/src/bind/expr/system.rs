@@ -4,12 +4,11 @@
 
 use arrow::array::ArrayRef;
 use datafusion_common::ScalarValue;
-use datafusion_expr::Expr;
-use datafusion_expr::expr::InList;
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::super::Binder;
+use super::super::relation::SYSTEM_SCHEMA;
 use super::function::{holds_aggregate, holds_window};
 use super::literal::{boolean, text};
 use super::types::pg_type;
@@ -21,8 +20,8 @@ use crate::pgsem::resolve::Choice;
 use crate::pgtype::{PgType, oid, type_info};
 
 /// What `server_version` says: clients choose their catalog queries by it.
-const SERVER_VERSION: &str = "15.0";
-const SERVER_VERSION_NUM: &str = "150000";
+const SERVER_VERSION: &str = "15.8";
+const SERVER_VERSION_NUM: &str = "150008";
 
 fn name(value: &str) -> Typed {
     Typed::literal(ScalarValue::Utf8View(Some(value.to_string())), PgType::NAME)
@@ -58,6 +57,8 @@ impl Binder<'_> {
             ("pg_get_expr", 2 | 3) | ("shobj_description", 2) => Some(null_text()),
             ("pg_statistics_obj_is_visible", 1) => Some(boolean(true)),
             ("pg_relation_is_publishable", 1) => Some(boolean(false)),
+            ("getdatabaseencoding", 0) => Some(name("UTF8")),
+            ("pg_tablespace_location", 1) => Some(text("")),
             _ => None,
         })
     }
@@ -78,17 +79,24 @@ impl Binder<'_> {
             "current_setting" => self.current_setting(args)?,
             "pg_client_encoding" => name("UTF8"),
             "pg_encoding_to_char" => name("UTF8"),
+            "pg_char_to_encoding" => encoding(args)?,
             "pg_is_in_recovery" | "pg_is_other_temp_schema" => boolean(false),
             "pg_my_temp_schema" => Typed::literal(ScalarValue::Int64(Some(0)), PgType::OID),
-            "pg_get_userbyid" => name(&self.ctx.principal),
-            "pg_table_is_visible" => self.table_is_visible(args),
-            f if f.starts_with("has_") && f.ends_with("_privilege") || f == "pg_has_role" => boolean(true),
-            f if f.starts_with("pg_") && f.ends_with("_is_visible") => boolean(true),
             "obj_description"
             | "col_description"
             | "pg_get_constraintdef"
             | "pg_get_indexdef"
-            | "pg_get_viewdef"
+            | "pg_get_userbyid"
+            | "pg_table_is_visible"
+            | "pg_table_size"
+            | "pg_relation_size"
+            | "pg_total_relation_size" => {
+                let args = self.coerce_arguments(choice, args.to_vec())?;
+                return self.catalog_function(function, args);
+            }
+            f if f.starts_with("has_") && f.ends_with("_privilege") || f == "pg_has_role" => boolean(true),
+            f if f.starts_with("pg_") && f.ends_with("_is_visible") => boolean(true),
+            "pg_get_viewdef"
             | "pg_get_ruledef"
             | "pg_get_triggerdef"
             | "pg_get_partkeydef"
@@ -101,9 +109,7 @@ impl Binder<'_> {
             | "pg_get_serial_sequence"
             | "pg_get_statisticsobjdef"
             | "pg_get_statisticsobjdef_columns" => null_text(),
-            "pg_table_size" | "pg_relation_size" | "pg_total_relation_size" | "pg_database_size" => {
-                Typed::null(PgType::INT8)
-            }
+            "pg_database_size" => Typed::null(PgType::INT8),
             "format_type" => {
                 let args = self.coerce_arguments(choice, args.to_vec())?;
                 super::fold::fold(FORMAT_TYPE.apply(args, PgType::TEXT))
@@ -125,7 +131,7 @@ impl Binder<'_> {
         };
         let mut names: Vec<Typed> = self.visible_schemas().into_iter().map(name).collect();
         if implicit {
-            names.insert(0, name("pg_catalog"));
+            names.insert(0, name(SYSTEM_SCHEMA));
         }
         Ok(super::fold::fold(crate::pgsem::array::array_construct(PgType::NAME, names)?))
     }
@@ -146,20 +152,6 @@ impl Binder<'_> {
         Ok(text(&known))
     }
 
-    /// Tables outside the search path are hidden; whatever else has an OID is not.
-    fn table_is_visible(&self, args: &[Typed]) -> Typed {
-        let shown = |schema: &String| self.ctx.search_path.contains(schema) || schema == "pg_catalog";
-        let hidden = self.catalog.schemas.iter().filter(|(schema, _)| !shown(schema)).flat_map(|(_, t)| t.values());
-        let list: Vec<Expr> = hidden.map(|t| Expr::Literal(ScalarValue::Int64(Some(i64::from(t.oid))), None)).collect();
-        match args.first() {
-            Some(arg) if !list.is_empty() && arg.repr == arrow::datatypes::DataType::Int64 => {
-                let test = Expr::InList(InList::new(Box::new(arg.expr.clone()), list, true));
-                Typed::new(test, PgType::BOOL)
-            }
-            _ => boolean(true),
-        }
-    }
-
     /// `'name'::regclass`, `::regtype`, `::regnamespace`: the OID of what is called so.
     pub(super) fn object_literal(&mut self, literal: &str, ty: PgType) -> Result<Typed> {
         let found = match literal.trim().parse::<u32>() {
@@ -167,7 +159,8 @@ impl Binder<'_> {
             Err(_) => match ty.oid {
                 oid::REGCLASS => self.relation_oid(literal)?,
                 oid::REGTYPE => type_oid(literal)?,
-                oid::REGNAMESPACE => schema_oid(literal)?,
+                oid::REGNAMESPACE => self.schema_oid(literal)?,
+                oid::REGPROC => function_oid(literal)?,
                 _ => return Err(Error::unsupported(format!("a name as {ty}"))),
             },
         };
@@ -176,17 +169,30 @@ impl Binder<'_> {
 
     /// What an object is called, by its OID.
     pub(super) fn object_name(&mut self, object: Typed) -> Result<Typed> {
-        match (object.ty.oid, object.as_literal()) {
-            (oid::REGTYPE, _) => Ok(super::fold::fold(REGTYPE_OUT.apply(vec![object], PgType::TEXT))),
-            (oid::REGCLASS, Some(ScalarValue::Int64(Some(number)))) => {
-                let tables = || self.catalog.schemas.values().flat_map(|s| s.values());
-                let table = tables().find(|t| i64::from(t.oid) == *number);
-                let system = SYSTEM_RELATIONS.iter().find(|(_, oid)| i64::from(*oid) == *number).map(|(name, _)| *name);
-                let known = table.map(|t| t.name.clone()).or(system.map(str::to_string));
-                Ok(text(&known.unwrap_or_else(|| number.to_string())))
-            }
-            (_, _) => Err(Error::unsupported(format!("a cast from {} to text", object.ty))),
+        let ty = object.ty;
+        let named = match ty.oid {
+            oid::REGTYPE => Some(REGTYPE_OUT.apply(vec![object], PgType::TEXT)),
+            oid::REGPROC => Some(REGPROC_OUT.apply(vec![object], PgType::TEXT)),
+            _ => self.name_of_object(object),
+        };
+        named.map(super::fold::fold).ok_or_else(|| Error::unsupported(format!("a cast from {ty} to text")))
+    }
+
+    /// As a client sees it: only the binder knows what an OID's object is called, so its name leaves as text.
+    pub(in crate::bind) fn shown(&mut self, value: Typed) -> Result<Typed> {
+        match value.ty.oid {
+            oid::REGCLASS | oid::REGNAMESPACE | oid::REGPROC => self.object_name(value),
+            _ => Ok(value),
         }
+    }
+
+    fn schema_oid(&self, literal: &str) -> Result<u32> {
+        let parts = identifiers(literal)?;
+        let missing = || Error::new(state::INVALID_SCHEMA_NAME, format!("schema \"{literal}\" does not exist"));
+        let [schema] = parts.as_slice() else {
+            return Err(Error::new(state::INVALID_NAME, "invalid name syntax"));
+        };
+        self.catalog.schema_oids.get(schema).copied().ok_or_else(missing)
     }
 
     fn relation_oid(&self, literal: &str) -> Result<u32> {
@@ -197,11 +203,15 @@ impl Binder<'_> {
             [schema, table] => (Some(schema), table),
             _ => return Err(missing()),
         };
-        let system = |schema: &str| if schema == "pg_catalog" { system_relation(table) } else { None };
-        let at = |schema: &str| system(schema).or_else(|| Some(self.catalog.table(schema, table)?.oid));
+        let index = |schema: &str| {
+            let tables = self.catalog.schemas.get(schema)?.values();
+            let mut keys = tables.flat_map(|t| t.keys.iter().zip(&t.key_oids));
+            keys.find(|(key, _)| key.name == *table).map(|(_, oid)| *oid)
+        };
+        let at = |schema: &str| self.catalog.table(schema, table).map(|t| t.oid).or_else(|| index(schema));
         match schema {
             Some(schema) => at(schema),
-            None => at("pg_catalog").or_else(|| self.ctx.search_path.iter().find_map(|s| at(s))),
+            None => at(SYSTEM_SCHEMA).or_else(|| self.ctx.search_path.iter().find_map(|s| at(s))),
         }
         .ok_or_else(missing)
     }
@@ -220,44 +230,29 @@ fn type_oid(literal: &str) -> Result<u32> {
     Ok(pg_type(&parser.parse_data_type().map_err(|_| unknown())?)?.oid)
 }
 
-fn schema_oid(literal: &str) -> Result<u32> {
-    match identifiers(literal)?.join(".").as_str() {
-        "pg_catalog" => Ok(11),
-        "public" => Ok(2200),
-        other => Err(Error::unsupported(format!("schema \"{other}\" as a regnamespace"))),
-    }
+/// The functions whose names clients compare with columns of `pg_type`.
+const TYPE_FUNCTIONS: &[(&str, u32)] =
+    &[("array_in", 750), ("array_out", 751), ("array_recv", 2400), ("array_send", 2401), ("record_in", 2290)];
+
+fn function_oid(literal: &str) -> Result<u32> {
+    let parts = identifiers(literal)?;
+    let name = match parts.as_slice() {
+        [name] => name,
+        [schema, name] if schema == SYSTEM_SCHEMA => name,
+        _ => return Err(Error::unsupported(format!("function \"{literal}\" as a regproc"))),
+    };
+    let found = TYPE_FUNCTIONS.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid);
+    found.ok_or_else(|| Error::unsupported(format!("function \"{literal}\" as a regproc")))
 }
 
-/// PostgreSQL's own catalogs, whose OIDs clients take for granted.
-const SYSTEM_RELATIONS: &[(&str, u32)] = &[
-    ("pg_type", 1247),
-    ("pg_attribute", 1249),
-    ("pg_proc", 1255),
-    ("pg_class", 1259),
-    ("pg_authid", 1260),
-    ("pg_database", 1262),
-    ("pg_foreign_server", 1417),
-    ("pg_foreign_data_wrapper", 2328),
-    ("pg_am", 2601),
-    ("pg_attrdef", 2604),
-    ("pg_cast", 2605),
-    ("pg_constraint", 2606),
-    ("pg_description", 2609),
-    ("pg_index", 2610),
-    ("pg_language", 2612),
-    ("pg_namespace", 2615),
-    ("pg_operator", 2617),
-    ("pg_rewrite", 2618),
-    ("pg_trigger", 2620),
-    ("pg_extension", 3079),
-    ("pg_foreign_table", 3118),
-    ("pg_statistic_ext", 3381),
-    ("pg_collation", 3456),
-    ("pg_publication", 6104),
-];
-
-fn system_relation(table: &str) -> Option<u32> {
-    SYSTEM_RELATIONS.iter().find(|(name, _)| *name == table).map(|(_, oid)| *oid)
+/// The number of an encoding: there is only one.
+fn encoding(args: &[Typed]) -> Result<Typed> {
+    const UTF8: i32 = 6;
+    let Some(ScalarValue::Utf8View(Some(called))) = args.first().and_then(Typed::as_literal) else {
+        return Err(Error::unsupported("pg_char_to_encoding of an expression"));
+    };
+    let known = matches!(called.to_lowercase().replace(['-', '_'], "").as_str(), "utf8" | "unicode");
+    Ok(Typed::literal(ScalarValue::Int32(Some(if known { UTF8 } else { -1 })), PgType::INT4))
 }
 
 /// The argument's type. An aggregate inside still makes the query one over groups, so it stays.
@@ -285,6 +280,18 @@ static REGTYPE_OUT: FuncDef = FuncDef::new("regtypeout", SqlForm::Local, |call: 
             Some(info) => info.sql_name.to_string(),
             None if ty == 0 => "-".to_string(),
             None => ty.to_string(),
+        })
+    })
+});
+
+/// Functions are known by their numbers only.
+static REGPROC_OUT: FuncDef = FuncDef::new("regprocout", SqlForm::Local, |call: &Call<'_>| {
+    call.map1::<I64, Text>(|function| {
+        let known = TYPE_FUNCTIONS.iter().find(|(_, oid)| i64::from(*oid) == function).map(|(name, _)| *name);
+        Ok(match known {
+            Some(name) => name.to_string(),
+            None if function == 0 => "-".to_string(),
+            None => function.to_string(),
         })
     })
 });

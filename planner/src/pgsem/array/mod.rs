@@ -2,6 +2,7 @@
 
 pub mod cast;
 mod construct;
+mod expand;
 mod list;
 mod measure;
 mod quantified;
@@ -10,7 +11,8 @@ mod series;
 mod subscript;
 
 pub use construct::array_construct;
-pub use list::{Assembler, list_of};
+pub use expand::{expand_array, field};
+pub use list::{Assembler, element_of, list_of};
 pub use quantified::{operator_of, quantified};
 pub use subscript::{array_slice, array_subscript};
 

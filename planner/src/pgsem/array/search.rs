@@ -59,7 +59,7 @@ fn keys_of(call: &Call<'_>, arg: usize) -> Result<ElementKeys> {
     ElementKeys::new(element, values)
 }
 
-/// Positions, from 1, of the elements equal to the second argument.
+/// Positions of the elements equal to the second argument.
 fn found(
     call: &Call<'_>,
     list: &ListArray,
@@ -69,7 +69,7 @@ fn found(
 ) -> Result<Vec<i32>> {
     let wanted = wanted.of(call.row(1, row));
     let mut positions = Vec::new();
-    for (at, position) in span(list, call.row(0, row)).zip(1..) {
+    for (at, position) in span(list, call.row(0, row)).zip(call.func.arg_types[0].lower_bound()..) {
         if elements.of(at) == wanted {
             positions.push(position);
         }
@@ -86,7 +86,7 @@ fn position(call: &Call<'_>) -> Result<ArrayRef> {
             return Ok(None);
         }
         let start = match &starts {
-            None => 1,
+            None => i32::MIN,
             Some(starts) => call
                 .get::<I32>(starts, 2, row)
                 .ok_or_else(|| Error::new(NULL_VALUE_NOT_ALLOWED, "initial position must not be null"))?,

@@ -57,7 +57,8 @@ fn subscripts(call: &Call<'_>) -> Result<ArrayRef> {
             builder.append_null();
             continue;
         }
-        let indexes = 1..=io::span(list, call.row(0, row)).len() as i32;
+        let first = call.func.arg_types[0].lower_bound();
+        let indexes = first..first + io::span(list, call.row(0, row)).len() as i32;
         if call.get::<I32>(&dimensions, 1, row) == Some(1) {
             if call.args.len() > 2 && call.column::<Bool>(2)?.value(call.row(2, row)) {
                 builder.values().extend(indexes.rev().map(Some));

@@ -28,13 +28,15 @@ static SLICE: FuncDef = FuncDef::new("array_slice", SqlForm::Special("slice"), s
 fn subscript(call: &Call<'_>) -> Result<ArrayRef> {
     let list = io::list(call.args[0].as_ref())?;
     let indexes = call.column::<I32>(1)?;
+    let first = i64::from(call.func.arg_types[0].lower_bound());
     let picks: UInt32Array = (0..call.rows)
         .map(|row| {
             let index = call.get::<I32>(&indexes, 1, row)?;
-            if call.is_null(0, row) || index < 1 {
+            let at = usize::try_from(i64::from(index) - first).ok()?;
+            if call.is_null(0, row) {
                 return None;
             }
-            span(list, call.row(0, row)).nth(index as usize - 1).map(|at| at as u32)
+            span(list, call.row(0, row)).nth(at).map(|at| at as u32)
         })
         .collect();
     Ok(take(list.values(), &picks, None)?)

@@ -183,6 +183,18 @@ impl<'a> Literal<'a> {
     }
 }
 
+/// The output function of a vector: its elements, none of them NULL, between blanks.
+pub fn vector_writer<'a>(list: &'a ListArray, element: CellWriter<'a>) -> CellWriter<'a> {
+    Box::new(move |row, out| {
+        for (i, at) in span(list, row).enumerate() {
+            if i > 0 {
+                out.push(' ');
+            }
+            element(at, out);
+        }
+    })
+}
+
 /// Writes arrays, their elements by the element type's writer.
 pub fn array_writer<'a>(list: &'a ListArray, element: CellWriter<'a>) -> CellWriter<'a> {
     Box::new(move |row, out| {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use arrow::array::Array;
 
-use super::array::{array_writer, list};
+use super::array::{array_writer, list, vector_writer};
 use super::simple::push_bytea;
 use crate::context::TimeZone;
 use crate::error::Result;
@@ -22,6 +22,10 @@ pub type CellWriter<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
 ///
 /// `char(n)` is padded to the declared length; without one nobody knows its blanks and it prints without them.
 pub fn formatter<'a>(array: &'a dyn Array, ty: PgType, zone: TimeZone) -> Result<CellWriter<'a>> {
+    if let (true, Some(element)) = (ty.is_vector(), ty.element()) {
+        let list = list(array)?;
+        return Ok(vector_writer(list, formatter(list.values().as_ref(), element, zone)?));
+    }
     if let Some(element) = ty.element() {
         let list = list(array)?;
         return Ok(array_writer(list, formatter(list.values().as_ref(), element, zone)?));

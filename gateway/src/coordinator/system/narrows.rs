@@ -1,0 +1,133 @@
+//! Schema `narrows`: how the gateway itself is doing.
+
+use std::sync::Arc;
+
+use cost_model::SourceId;
+use planner::PgType;
+use planner::catalog::{Table, TableKind};
+
+use super::System;
+use super::relations::define;
+use super::rows::Rows;
+
+pub const SCHEMA: &str = "narrows";
+
+/// PostgreSQL's own objects end below this.
+const FIRST_OID: u32 = 14_000;
+
+/// Name, columns and comment of every table.
+const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
+    (
+        "sources",
+        &[
+            ("name", PgType::TEXT),
+            ("site", PgType::TEXT),
+            ("engine", PgType::TEXT),
+            ("version", PgType::TEXT),
+            ("state", PgType::TEXT),
+            ("tables", PgType::INT8),
+            ("running_statements", PgType::INT8),
+            ("connections_in_use", PgType::INT8),
+            ("connection_limit", PgType::INT8),
+            ("waiting", PgType::INT8),
+            ("last_error", PgType::TEXT),
+        ],
+        "Configured sources and how they are doing",
+    ),
+    (
+        "queries",
+        &[
+            ("id", PgType::TEXT),
+            ("user_name", PgType::TEXT),
+            ("application_name", PgType::TEXT),
+            ("client", PgType::TEXT),
+            ("state", PgType::TEXT),
+            ("started", PgType::TIMESTAMPTZ),
+            ("elapsed_ms", PgType::INT8),
+            ("rows_sent", PgType::INT8),
+            ("query", PgType::TEXT),
+        ],
+        "Queries running or queued right now",
+    ),
+    (
+        "skipped_columns",
+        &[
+            ("schema_name", PgType::TEXT),
+            ("table_name", PgType::TEXT),
+            ("column_name", PgType::TEXT),
+            ("reason", PgType::TEXT),
+        ],
+        "Columns of the sources that have no PostgreSQL type here",
+    ),
+];
+
+pub fn relations() -> impl Iterator<Item = Arc<Table>> {
+    TABLES.iter().zip(FIRST_OID..).map(|((name, columns, comment), oid)| {
+        let columns = columns.iter().map(|(name, ty)| (*name, *ty, false));
+        define(SCHEMA, oid, name, TableKind::View, columns, Some(comment))
+    })
+}
+
+impl System {
+    pub(super) fn narrows(&self, name: &str, rows: Rows) -> Rows {
+        match name {
+            "sources" => self.sources(rows),
+            "queries" => self.queries(rows),
+            _ => self.skipped_columns(rows),
+        }
+    }
+
+    fn sources(&self, rows: Rows) -> Rows {
+        let (catalog, connectors) = (self.catalog.snapshot(), self.catalog.connectors());
+        let all: Vec<_> = connectors
+            .order
+            .iter()
+            .filter_map(|id| connectors.by_id.get(id).map(|c| (id, c.site.clone(), c.handle.status())))
+            .collect();
+        let tables = |id: &SourceId| catalog.tables().filter(|t| t.placements.iter().any(|p| p.source == *id)).count();
+        rows.with("name", all.iter().map(|(id, ..)| id.to_string()))
+            .with("site", all.iter().map(|(_, site, _)| site.to_string()))
+            .with("engine", all.iter().map(|(_, _, s)| format!("{:?}", s.kind).to_lowercase()))
+            .with("version", all.iter().map(|(id, ..)| catalog.sources.get(*id).map(|s| s.version.clone())))
+            .with(
+                "state",
+                all.iter().map(|(id, _, s)| match catalog.unavailable.contains_key(*id) {
+                    true => "unavailable".to_string(),
+                    false => format!("{:?}", s.health).to_lowercase(),
+                }),
+            )
+            .with("tables", all.iter().map(|(id, ..)| tables(id)))
+            .with("running_statements", all.iter().map(|(.., s)| s.running_statements))
+            .with("connections_in_use", all.iter().map(|(.., s)| s.permits_in_use))
+            .with("connection_limit", all.iter().map(|(.., s)| s.permit_limit))
+            .with("waiting", all.iter().map(|(.., s)| s.waiting))
+            .with(
+                "last_error",
+                all.iter().map(|(id, _, s)| {
+                    catalog.unavailable.get(*id).cloned().or_else(|| s.last_error.as_ref().map(ToString::to_string))
+                }),
+            )
+    }
+
+    fn queries(&self, rows: Rows) -> Rows {
+        let all = self.queries.list();
+        rows.with("id", all.iter().map(|q| q.id.to_string()))
+            .with("user_name", all.iter().map(|q| q.origin.user.to_string()))
+            .with("application_name", all.iter().map(|q| q.origin.application.to_string()))
+            .with("client", all.iter().map(|q| q.origin.client.to_string()))
+            .with("state", all.iter().map(|q| q.phase.to_string()))
+            .with("started", all.iter().map(|q| q.started_micros))
+            .with("elapsed_ms", all.iter().map(|q| q.elapsed.as_millis() as usize))
+            .with("rows_sent", all.iter().map(|q| q.rows_sent as usize))
+            .with("query", all.iter().map(|q| q.text.to_string()))
+    }
+
+    fn skipped_columns(&self, rows: Rows) -> Rows {
+        let catalog = self.catalog.snapshot();
+        let all: Vec<_> = catalog.tables().flat_map(|t| t.skipped.iter().map(move |skipped| (t, skipped))).collect();
+        rows.with("schema_name", all.iter().map(|(t, _)| &t.schema))
+            .with("table_name", all.iter().map(|(t, _)| &t.name))
+            .with("column_name", all.iter().map(|(_, (column, _))| column))
+            .with("reason", all.iter().map(|(_, (_, reason))| reason))
+    }
+}
