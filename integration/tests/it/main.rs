@@ -1,8 +1,12 @@
 //! Tests against real servers, one binary.
 
 mod cases;
+mod client;
+mod conformance;
+mod failures;
 mod generated;
 mod harness;
+mod injection;
 mod postgres_connector;
 mod serve;
 mod shared;
