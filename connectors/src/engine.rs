@@ -69,6 +69,8 @@ pub struct ScanRequest {
     pub single_table: Option<SingleTable>,
     /// Byte offset in `sql` of the template's `SqlPiece::Conditions`.
     pub conditions_at: Option<usize>,
+    /// SQL of the client's own is part of it. What it does to its connection's settings must not reach another statement.
+    pub passthrough: bool,
 }
 
 /// One query at one source: its connections, its snapshot, its running statements.

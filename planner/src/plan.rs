@@ -45,6 +45,8 @@ pub struct Fragment {
     /// Set if the fragment is a filter and projection of one table of that many estimated rows: the connector may read it in
     /// parallel ranges.
     pub single_table: Option<SingleTable>,
+    /// A statement of the client's own is part of it: it may change the settings of the connection it runs on.
+    pub passthrough: bool,
 }
 
 /// The one table a splittable fragment reads.

@@ -124,6 +124,7 @@ fn scan() -> ScanRequest {
         estimated_rows: None,
         single_table: None,
         conditions_at: None,
+        passthrough: false,
     }
 }
 

@@ -28,7 +28,17 @@ impl Folder {
     }
 
     pub fn ping(&self) -> Result<()> {
-        visible(&self.config.folder).map(drop)
+        self.entries().map(drop)
+    }
+
+    /// Without its folder the source is out of reach, like a server that is down.
+    fn entries(&self) -> Result<Vec<PathBuf>> {
+        let FilesConfig { source, folder, .. } = &self.config;
+        visible(folder).map_err(|e| {
+            Error::new(state::CANNOT_CONNECT, format!("could not reach source \"{source}\": {}", e.message()))
+                .with_source_id(source.clone())
+                .with_retry(Retry::Replica)
+        })
     }
 
     /// Looks at everything. What is damaged does not keep the rest from being found.
@@ -83,7 +93,7 @@ impl Folder {
     /// By name. Two files that would get one name keep their extensions.
     fn candidates(&self) -> Result<BTreeMap<String, Result<Candidate>>> {
         let mut found: BTreeMap<String, Vec<(PathBuf, Result<Candidate>)>> = BTreeMap::new();
-        for path in visible(&self.config.folder)? {
+        for path in self.entries()? {
             let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
             if path.is_dir() {
                 let name = path.file_name().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

@@ -193,6 +193,9 @@ pub(super) struct FilesSession {
 #[async_trait]
 impl EngineSession for FilesSession {
     async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
+        if self.stop.is_cancelled() {
+            return Err(canceled());
+        }
         let (client, receiver) = mpsc::channel::<Result<arrow::record_batch::RecordBatch>>(2);
         let (environment, stop) = (self.environment.clone(), self.stop.child_token());
         let schema = request.schema.clone();

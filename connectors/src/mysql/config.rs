@@ -42,10 +42,12 @@ pub struct MySqlConfig {
 }
 
 /// What escaping, dates and arithmetic depend on.
-const PINS: [&str; 4] = [
+const PINS: [&str; 5] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "SET SESSION time_zone = '+00:00'",
     "SET NAMES utf8mb4",
+    // Otherwise `IS NULL` finds the row inserted last.
+    "SET SESSION sql_auto_is_null = 0",
     "SET SESSION TRANSACTION READ ONLY",
 ];
 
@@ -74,12 +76,11 @@ impl MySqlConfig {
     /// A pinned connection.
     pub(super) async fn connect(&self) -> Result<Conn> {
         let first = self.try_connect(self.tls != Tls::Disable).await;
-        match first {
-            Err(e) if self.tls == Tls::Prefer && is_without_tls(&e) => {
-                self.try_connect(false).await.map_err(|e| self.error(e))
-            }
-            other => other.map_err(|e| self.error(e)),
-        }
+        let connected = match first {
+            Err(e) if self.tls == Tls::Prefer && is_without_tls(&e) => self.try_connect(false).await,
+            other => other,
+        };
+        connected.map_err(|e| super::error::not_connected(&self.source, e))
     }
 
     async fn try_connect(&self, tls: bool) -> Result<Conn, mysql_async::Error> {
@@ -87,6 +88,12 @@ impl MySqlConfig {
         tokio::time::timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| {
             Err(mysql_async::IoError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
         })
+    }
+
+    /// Says of an error in a value where it came from.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        let detail = error.detail().map_or_else(String::new, |d| format!("{d} "));
+        error.with_detail(format!("{detail}At source \"{}\".", self.source)).with_source_id(self.source.clone())
     }
 
     pub(super) fn error(&self, error: mysql_async::Error) -> Error {

@@ -8,6 +8,7 @@ use arrow::array::builder::{
 };
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
+use chrono::NaiveDate;
 use mysql_async::{Row, Value};
 use planner::error::{Error, state};
 use planner::pgsem::datetime::calendar::{EPOCH_JULIAN, MICROS_PER_DAY, date2j};
@@ -60,7 +61,7 @@ impl Decoder {
         }
         for (i, value) in values.into_iter().take(self.columns.len()).enumerate() {
             append(&mut self.columns[i], value, self.lenient)
-                .map_err(|e| e.with_detail(format!("column {} of type {}", i + 1, self.types[i])))?;
+                .map_err(|e| e.with_detail(format!("In column {} of type {}.", i + 1, self.types[i])))?;
         }
         self.rows += 1;
         Ok(())
@@ -69,11 +70,7 @@ impl Decoder {
     /// The rows so far, and a fresh start.
     pub fn finish(&mut self) -> Result<RecordBatch> {
         let done = std::mem::replace(&mut self.columns, columns(&self.schema, &self.types)?);
-        let arrays: Vec<ArrayRef> = done
-            .into_iter()
-            .zip(self.schema.fields())
-            .map(|(builder, field)| finish(builder, field.data_type()))
-            .collect();
+        let arrays: Vec<ArrayRef> = done.into_iter().map(finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         self.rows = 0;
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
@@ -108,7 +105,7 @@ fn columns(schema: &SchemaRef, types: &[PgType]) -> Result<Vec<Builder>> {
     schema.fields().iter().zip(types).map(builder).collect()
 }
 
-fn finish(builder: Builder, _ty: &DataType) -> ArrayRef {
+fn finish(builder: Builder) -> ArrayRef {
     match builder {
         Builder::Bool(mut b) => Arc::new(b.finish()),
         Builder::Int16(mut b) => Arc::new(b.finish()),
@@ -172,8 +169,8 @@ fn append(builder: &mut Builder, value: Value, lenient: bool) -> Result<()> {
         }
         Builder::Text(b, blank_padded) => match &value {
             Value::NULL => b.append_null(),
-            Value::Bytes(text) if *blank_padded => b.append_value(utf8(text)?.trim_end_matches(' ')),
-            Value::Bytes(text) => b.append_value(utf8(text)?),
+            Value::Bytes(text) if *blank_padded => b.append_value(characters(text)?.trim_end_matches(' ')),
+            Value::Bytes(text) => b.append_value(characters(text)?),
             other => b.append_value(other.as_sql(true).trim_matches('\'')),
         },
         Builder::Bytes(b) => match &value {
@@ -217,6 +214,15 @@ fn append(builder: &mut Builder, value: Value, lenient: bool) -> Result<()> {
     Ok(())
 }
 
+/// Text as PostgreSQL can hold it.
+fn characters(bytes: &[u8]) -> Result<&str> {
+    if bytes.contains(&0) {
+        let message = "invalid byte sequence for encoding \"UTF8\": 0x00";
+        return Err(Error::new(state::CHARACTER_NOT_IN_REPERTOIRE, message));
+    }
+    utf8(bytes)
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes)
         .map_err(|_| Error::new(state::CHARACTER_NOT_IN_REPERTOIRE, "the engine sent text that is not UTF-8"))
@@ -236,8 +242,9 @@ fn narrow<T: TryFrom<i128>>(n: i128) -> Result<T> {
     T::try_from(n).map_err(|_| Error::new(state::NUMERIC_VALUE_OUT_OF_RANGE, format!("{n} is out of range")))
 }
 
+/// The engine also stores days that no calendar has: zeros for unknown parts, and 31 February.
 fn days(year: u16, month: u8, day: u8, lenient: bool) -> Result<Option<i32>> {
-    if year > 0 && month > 0 && day > 0 {
+    if year > 0 && NaiveDate::from_ymd_opt(i32::from(year), u32::from(month), u32::from(day)).is_some() {
         return Ok(Some(date2j(i32::from(year), i32::from(month), i32::from(day)) - EPOCH_JULIAN));
     }
     if lenient {
@@ -284,23 +291,5 @@ fn scaled(text: &[u8], precision: u8, scale: i8) -> Result<i128> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_keep_every_digit_or_fail() {
-        assert_eq!(scaled(b"-12.5", 7, 2).unwrap(), -1250);
-        assert_eq!(scaled(b"0.050", 7, 2).unwrap(), 5);
-        assert_eq!(scaled(b"7", 7, 2).unwrap(), 700);
-        assert_eq!(scaled(b"99999.99", 7, 2).unwrap(), 9_999_999);
-        assert_eq!(scaled(b"0.055", 7, 2).unwrap_err().sqlstate(), state::NUMERIC_VALUE_OUT_OF_RANGE);
-        assert_eq!(scaled(b"100000", 7, 2).unwrap_err().sqlstate(), state::NUMERIC_VALUE_OUT_OF_RANGE);
-    }
-
-    #[test]
-    fn zero_dates_are_an_error_or_null() {
-        assert_eq!(days(1970, 1, 2, false).unwrap(), Some(1));
-        assert_eq!(days(0, 0, 0, true).unwrap(), None);
-        assert_eq!(days(2024, 0, 1, false).unwrap_err().sqlstate(), state::INVALID_DATETIME_FORMAT);
-    }
-}
+#[path = "decode_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! The server's errors as ours, naming the source.
 
 use cost_model::SourceId;
-use mysql_async::Error as MySqlError;
+use mysql_async::{DriverError, Error as MySqlError};
 use planner::error::{Error, Retry, SqlState, state};
 
 pub fn from_mysql(source: &SourceId, error: MySqlError) -> Error {
@@ -26,7 +26,24 @@ pub fn from_mysql(source: &SourceId, error: MySqlError) -> Error {
                 _ => named(state::FDW_ERROR, format!("{message} (error {})", server.code)),
             }
         }
-        MySqlError::Io(io) => named(state::CONNECTION_FAILURE, io.to_string()).with_retry(Retry::Query).with_cause(io),
-        other => named(state::CONNECTION_FAILURE, other.to_string()).with_retry(Retry::Query).with_cause(other),
+        MySqlError::Io(_) | MySqlError::Driver(DriverError::ConnectionClosed | DriverError::PoolDisconnected) => {
+            named(state::CONNECTION_FAILURE, error.to_string()).with_retry(Retry::Query).with_cause(error)
+        }
+        // The statement's fault, not the connection's.
+        MySqlError::Driver(
+            DriverError::MixedParams | DriverError::Params(_) | DriverError::StmtParamsMismatch { .. },
+        ) => named(state::UNDEFINED_PARAMETER, "a statement sent to this engine cannot have parameters".into()),
+        other => named(state::FDW_ERROR, other.to_string()).with_cause(other),
+    }
+}
+
+/// The same while connecting.
+pub fn not_connected(source: &SourceId, error: MySqlError) -> Error {
+    match error {
+        MySqlError::Server(_) => from_mysql(source, error),
+        other => Error::new(state::CANNOT_CONNECT, format!("could not connect to source \"{source}\": {other}"))
+            .with_source_id(source.clone())
+            .with_retry(Retry::Replica)
+            .with_cause(other),
     }
 }

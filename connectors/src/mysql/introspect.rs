@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 use planner::catalog::{Column, ColumnStats, Key, KeyKind, SourceSchema, SourceTable, TableKind};
+use planner::emit::mysql::text_form;
+use planner::pgtype::oid;
 use planner::{PgType, Result};
 
 use super::MySqlConfig;
@@ -44,6 +46,11 @@ pub async fn introspect(connection: &mut Conn, config: &MySqlConfig) -> Result<S
     }
     columns(connection, config, &mut tables).await?;
     keys(connection, config, &mut tables).await?;
+    // A key of which a column cannot be seen is no key here.
+    for table in tables.values_mut() {
+        let seen = |name: &String| table.columns.iter().any(|c| c.remote_name == *name && !c.always_null);
+        table.keys.retain(|key| key.columns.iter().all(seen));
+    }
     column_statistics(connection, &mut tables).await;
     Ok(SourceSchema {
         version: version.unwrap_or_default(),
@@ -78,10 +85,12 @@ async fn columns(
         };
         let name = text(&row, 2);
         let (ty, opaque, always_null) = match (of_declared(&declared), config.unsupported) {
+            // Some values are NULL here that are none there, so nothing may be computed from them there.
+            (Some(mapped), UnsupportedTypes::Null) => (mapped.ty, mapped.opaque || may_not_fit(mapped.ty), false),
             (Some(mapped), _) => (mapped.ty, mapped.opaque, false),
             (None, UnsupportedTypes::Null) => (PgType::TEXT, true, true),
+            (None, UnsupportedTypes::Text) if text_form(&declared.column_type).is_some() => (PgType::TEXT, true, false),
             (None, policy) => {
-                // There is no text form of a geometry that both engines share.
                 let why = format!("type {} has no PostgreSQL counterpart (policy {policy:?})", declared.column_type);
                 table.skipped.push((name, why.to_lowercase()));
                 continue;
@@ -101,6 +110,11 @@ async fn columns(
         });
     }
     Ok(())
+}
+
+/// Types with values that PostgreSQL's do not have: zero dates, times beyond a day.
+fn may_not_fit(ty: PgType) -> bool {
+    matches!(ty.oid, oid::DATE | oid::TIME | oid::TIMESTAMP | oid::TIMESTAMPTZ)
 }
 
 /// Primary keys and unique indexes; an index's cardinality is its first column's number of distinct values.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable;
 use planner::catalog::{EngineKind, SourceSchema};
-use planner::{PgType, Result};
+use planner::error::state;
+use planner::{Error, PgType, Result};
 
 pub use config::{MySqlConfig, Tls};
 
@@ -57,8 +58,12 @@ impl Engine for MySql {
         let mut connection = self.config.connect().await?;
         let prepared = connection.prep(sql).await;
         let statement = prepared.map_err(|e| self.config.error(e))?;
-        let columns = statement.columns().iter().map(types::of_result_column).collect();
+        let columns: Vec<_> = statement.columns().iter().map(types::of_result_column).collect();
         let _ = connection.disconnect().await;
+        if columns.is_empty() {
+            let error = Error::new(state::SYNTAX_ERROR, "the statement does not return rows");
+            return Err(error.with_source_id(self.config.source.clone()));
+        }
         Ok(columns)
     }
 

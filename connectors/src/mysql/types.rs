@@ -14,11 +14,15 @@
 //! | `tinytext` … `longtext` | `text` | |
 //! | `enum`, `set`, `json`, `uuid`, `inet4`, `inet6` | `text` | not compared at the source: its order is another one |
 //! | `binary`, `varbinary`, `tinyblob` … `longblob` | `bytea` | |
-//! | `date` | `date` | a zero date is an error, or NULL under `unsupported_types = "null"` |
+//! | `date` | `date` | a zero date or 31 February is an error, or NULL under `unsupported_types = "null"` |
 //! | `datetime(f)` | `timestamp(f)` | |
 //! | `timestamp(f)` | `timestamp(f) with time zone` | |
 //! | `time(f)` | `time(f)` | outside 00:00 to 24:00: as zero dates |
-//! | geometry and anything else | none | left out, NULL or text, as `unsupported_types` says |
+//! | `bit(n)`, geometry | by policy: left out (`error`), `text`, NULL (`null`) | as `0101`, as `POINT(1 2)`; not compared at the source |
+//! | anything else | by policy: left out (`error`, `text`), NULL (`null`) | |
+//!
+//! A text with a NUL character is an error, as PostgreSQL has none. Under `null`, dates and times are not compared at the source:
+//! values that are NULL here are none there.
 
 use mysql_async::Column;
 use mysql_async::consts::{ColumnFlags, ColumnType};

@@ -7,6 +7,8 @@ use cost_model::SourceId;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::engine::UnsupportedTypes;
+
 /// libpq's `sslmode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -21,19 +23,6 @@ pub enum SslMode {
     VerifyCa,
     /// And be made out to the server's name.
     VerifyFull,
-}
-
-/// What becomes of a column whose type has no mapping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UnsupportedTypes {
-    /// The column is left out; a query that names it is told why.
-    Error,
-    /// It is read as PostgreSQL's text form of it.
-    #[default]
-    Text,
-    /// It is NULL in every row.
-    Null,
 }
 
 #[derive(Clone, Debug)]

@@ -7,8 +7,9 @@ use planner::catalog::{Column, ColumnStats, Key, KeyKind, SourceSchema, SourceTa
 use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
-use super::config::{PostgresConfig, UnsupportedTypes};
+use super::config::PostgresConfig;
 use super::types::{Mapped, RemoteType, map};
+use crate::engine::UnsupportedTypes;
 
 const DATABASE: &str = "
 SELECT pg_catalog.current_setting('server_version'),

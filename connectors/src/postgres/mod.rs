@@ -18,7 +18,7 @@
 //! | enums and arrays of them | `text`, opaque | text |
 //! | domains | their base type | as that |
 //! | arrays of domains | array of the base type, opaque | as that |
-//! | anything else | by policy ([`UnsupportedTypes`]): `text`, opaque; or NULL; or left out with the reason | text |
+//! | anything else | by policy ([`UnsupportedTypes`](crate::engine::UnsupportedTypes)): `text`, opaque; or NULL; or left out with the reason | text |
 //!
 //! *Opaque* columns are selected through a cast to the type given here, and no predicate on them is sent. Columns of a
 //! nondeterministic collation are opaque too, because their `=` is not ours.
@@ -38,5 +38,5 @@ mod tls;
 mod types;
 mod working;
 
-pub use config::{PostgresConfig, SslMode, UnsupportedTypes};
+pub use config::{PostgresConfig, SslMode};
 pub use engine::PostgresEngine;

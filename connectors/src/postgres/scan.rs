@@ -35,6 +35,8 @@ pub struct Statement {
     pub sql: String,
     pub columns: Arc<[PgType]>,
     pub schema: SchemaRef,
+    /// It may have changed its connection's settings.
+    pub passthrough: bool,
     /// Many rows are expected: worth a second round trip for the faster protocol.
     pub copy: bool,
 }
@@ -170,7 +172,7 @@ pub enum Answer {
 
 impl Answer {
     async fn start(client: &Client, before: &str, statement: &Statement, blame: &Blame) -> Result<Self> {
-        let Statement { comment, sql, columns, schema, copy } = statement;
+        let Statement { comment, sql, columns, schema, copy, .. } = statement;
         let text = format!("{comment}{sql}");
         let before = async { if before.is_empty() { Ok(()) } else { client.batch_execute(before).await } };
         if !copy {

@@ -3,6 +3,7 @@
 //! A query with one statement here runs it as it is. One with several runs them in transactions that share a snapshot: the first
 //! connection exports it, the others import it, all in the round trip that also carries the statement.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,7 +12,8 @@ use parking_lot::Mutex;
 use planner::error::{Retry, state};
 use planner::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::error::SqlState as DriverState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +22,7 @@ use super::error::During;
 use super::pool::Pool;
 use super::scan::{Answer, End, Outlet, Statement, channel, pump};
 use super::split;
-use super::working::{STOPPING, Working};
+use super::working::{AGAIN, STOPPING, Working};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 
 const SAVEPOINT: &str = "SAVEPOINT narrows";
@@ -89,6 +91,7 @@ impl EngineSession for PgSession {
             comment: session.comment.clone(),
             copy: request.estimated_rows.is_none_or(|rows| rows >= config.copy_from_rows),
             sql: request.sql,
+            passthrough: request.passthrough,
             columns: request.columns.into(),
             schema: request.schema.clone(),
         };
@@ -175,6 +178,7 @@ impl Session {
             format!("SET statement_timeout = {timeout}")
         };
         match pump(&connection.client, &before, statement, outlet, &self.pool.blame).await? {
+            End::Complete if statement.passthrough => working.close(),
             End::Complete => working.give_back(),
             End::Stopped(_) => {}
         }
@@ -188,11 +192,13 @@ impl Session {
         let mut working = self.put_to_work(reader.connection);
         let result = pump(&working.connection()?.client, &before, statement, outlet, &self.pool.blame).await;
         let kept = match &result {
+            // Settings go back to what they were, too.
+            Ok(End::Complete) if statement.passthrough => self.roll_back(&mut working).await,
             Ok(End::Complete) => working.take(),
             _ => None,
         };
         let kept = match (kept, result) {
-            (None, Ok(End::Stopped(Some(answer)))) if !outlet.canceled() => self.recover(&mut working, answer).await,
+            (None, Ok(End::Stopped(answer))) if !outlet.canceled() => self.recover(&mut working, answer).await,
             (kept, Ok(_)) => kept,
             (_, Err(error)) => {
                 self.end_reader(None, first, permit).await;
@@ -263,17 +269,40 @@ impl Session {
         Ok(row.map(|row| (0..row.len()).map(|i| row.get(i).map(String::from)).collect()).unwrap_or_default())
     }
 
-    /// Stops a statement whose rows nobody wants any more without losing the transaction.
-    async fn recover(&self, working: &mut Working, answer: Answer) -> Option<Connection> {
-        let connection = working.connection().ok()?;
-        let client = &connection.client;
-        self.pool.cancel(&connection.canceler()).await;
-        // Unless the cancel was seen to have arrived it may still hit a later statement.
-        let recovered = tokio::time::timeout(STOPPING, async {
-            answer.drain().await && client.batch_execute(ROLLBACK).await.is_ok()
-        });
-        if recovered.await == Ok(true) { working.take() } else { None }
+    async fn roll_back(&self, working: &mut Working) -> Option<Connection> {
+        let client = &working.connection().ok()?.client;
+        if client.batch_execute(ROLLBACK).await.is_ok() { working.take() } else { None }
     }
+
+    /// Stops a statement whose rows nobody wants any more without losing the transaction.
+    async fn recover(&self, working: &mut Working, answer: Option<Answer>) -> Option<Connection> {
+        let connection = working.connection().ok()?;
+        let recovered = tokio::time::timeout(STOPPING, self.roll_back_running(connection, answer)).await;
+        if recovered == Ok(true) { working.take() } else { None }
+    }
+
+    async fn roll_back_running(&self, connection: &Connection, answer: Option<Answer>) -> bool {
+        let client = &connection.client;
+        // Unless the cancel was seen to have arrived it may still hit a later statement.
+        let mut arrived = pin!(async {
+            match answer {
+                Some(answer) => answer.drain().await,
+                None => is_aborted(client).await,
+            }
+        });
+        loop {
+            self.pool.cancel(&connection.canceler()).await;
+            if let Ok(arrived) = tokio::time::timeout(AGAIN, &mut arrived).await {
+                return arrived && client.batch_execute(ROLLBACK).await.is_ok();
+            }
+        }
+    }
+}
+
+/// Whether the statement before this one has failed, and with it the transaction.
+async fn is_aborted(client: &Client) -> bool {
+    let asked = client.batch_execute("SELECT 1").await;
+    asked.is_err_and(|e| e.code() == Some(&DriverState::IN_FAILED_SQL_TRANSACTION))
 }
 
 impl Drop for Session {

@@ -6,7 +6,7 @@ use planner::PgType;
 use planner::pgtype::{oid, type_info};
 use postgres_types::{Kind, Type};
 
-use super::config::UnsupportedTypes;
+use crate::engine::UnsupportedTypes;
 
 /// What `pg_type` says of a type.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use super::pool::Pool;
 /// How long a stopped statement may take to end before its connection is given up.
 pub const STOPPING: Duration = Duration::from_secs(3);
 /// When a cancel that changed nothing is repeated.
-const AGAIN: Duration = Duration::from_millis(100);
+pub const AGAIN: Duration = Duration::from_millis(100);
 /// A statement that failed by itself has ended by then.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
@@ -41,6 +41,13 @@ impl Working {
     pub fn give_back(mut self) {
         if let Some(connection) = self.take() {
             self.pool.give_back(connection);
+        }
+    }
+
+    /// Not to be used again.
+    pub fn close(mut self) {
+        if let Some(connection) = self.take() {
+            connection.close();
         }
     }
 

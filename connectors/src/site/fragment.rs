@@ -29,6 +29,7 @@ pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue]) -> Res
         schema: fragment.schema.clone(),
         estimated_rows: fragment.estimated_rows,
         single_table: fragment.single_table.clone(),
+        passthrough: fragment.passthrough,
     })
 }
 

@@ -9,7 +9,7 @@ use connectors::connector::{ConnectorHandle, ConnectorOptions, EngineFactory};
 use connectors::engine::{Engine, UnsupportedTypes};
 use connectors::files::{CsvOptions, FilesConfig, FilesEngine};
 use connectors::mysql::{MySql, MySqlConfig, Tls};
-use connectors::postgres::{self, PostgresConfig, PostgresEngine, SslMode};
+use connectors::postgres::{PostgresConfig, PostgresEngine, SslMode};
 use connectors::site::Executor;
 use cost_model::{Clock, SiteId, SourceId};
 use planner::{Error, Result};
@@ -111,11 +111,7 @@ fn postgres_config(source: &SourceConfig, server: &Server) -> PostgresConfig {
     };
     config.ssl_root_cert = server.sslrootcert.clone();
     config.include_schemas = source.schemas.clone().unwrap_or_default();
-    config.unsupported_types = match source.unsupported_types {
-        crate::config::UnsupportedTypes::Error => postgres::UnsupportedTypes::Error,
-        crate::config::UnsupportedTypes::Text => postgres::UnsupportedTypes::Text,
-        crate::config::UnsupportedTypes::Null => postgres::UnsupportedTypes::Null,
-    };
+    config.unsupported_types = policy(source.unsupported_types);
     config.max_connections = source.max_connections.max(1) as usize;
     config
 }

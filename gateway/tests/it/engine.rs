@@ -173,6 +173,7 @@ impl QueryEngine for Canned {
             schema: Arc::new(Schema::empty()),
             estimated_rows: None,
             single_table: None,
+            passthrough: false,
         };
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));
         let fragments = if from_source { vec![remote] } else { Vec::new() };

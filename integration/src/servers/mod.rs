@@ -65,6 +65,9 @@ struct Watched {
     dir: PathBuf,
 }
 
+/// A file in a server's directory: the directory outlives the server.
+const KEEP: &str = "keep";
+
 /// The parent is probed through /proc: `kill -0` may not be allowed to another user.
 const WATCHER: &str = r#"
 parent=$1; dir=$2; stop=$3; shift 3
@@ -73,11 +76,12 @@ trap 'kill -$stop $server 2>/dev/null' TERM
 while [ -d "/proc/$parent" ] && kill -0 $server 2>/dev/null; do sleep 0.2; done
 kill -$stop $server 2>/dev/null
 wait $server
-cd / && rm -rf "$dir""#;
+cd /; [ -e "$dir/keep" ] || rm -rf "$dir""#;
 
 impl Watched {
     fn start(program: &Path, args: &[String], dir: &Path, stop_signal: &str) -> io::Result<Self> {
         let log = std::fs::File::create(dir.join("server.log"))?;
+        let _ = std::fs::remove_file(dir.join(KEEP));
         let watcher = command("/bin/sh", dir)
             .arg("-c")
             .arg(WATCHER)
@@ -99,6 +103,15 @@ impl Watched {
         std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()
     }
 
+    /// Ends the server and all its processes at once, as a power failure would. Its files stay, for another start.
+    fn crash(&mut self, server: u32) -> io::Result<()> {
+        std::fs::write(self.dir.join(KEEP), [])?;
+        let mut processes = vec![server];
+        processes.extend(children(server)?);
+        run(Command::new("kill").arg("-KILL").args(processes.iter().map(u32::to_string)))?;
+        self.watcher.wait().map(drop)
+    }
+
     fn ended(&mut self) -> bool {
         !matches!(self.watcher.try_wait(), Ok(None))
     }
@@ -106,9 +119,28 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg("-TERM").arg(self.watcher.id().to_string()).status();
-        let _ = self.watcher.wait();
+        if !self.ended() {
+            let _ = Command::new("kill").arg("-TERM").arg(self.watcher.id().to_string()).status();
+            let _ = self.watcher.wait();
+        }
+        if self.dir.join(KEEP).exists() {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
     }
+}
+
+/// The first number in a file of the server's.
+fn read_pid(file: &Path) -> io::Result<u32> {
+    let text = std::fs::read_to_string(file)?;
+    text.lines().next().and_then(|line| line.trim().parse().ok()).ok_or_else(|| io::Error::other("no process id"))
+}
+
+/// The processes a process has started, by /proc.
+fn children(parent: u32) -> io::Result<Vec<u32>> {
+    let stat = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let parent_of = |stat: String| stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse::<u32>().ok();
+    let pids = std::fs::read_dir("/proc")?.flatten().filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
+    Ok(pids.filter(|pid| parent_of(stat(pid)) == Some(parent)).collect())
 }
 
 /// The program of the newest version under `versions` (`VERSION/bin/name`), or from the search path.

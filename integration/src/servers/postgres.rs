@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Watched, chown_to_server, command, find_program, free_port, run, server_dir};
+use super::{Watched, chown_to_server, command, find_program, free_port, read_pid, run, server_dir};
 
 const VERSIONS: &str = "/usr/lib/postgresql";
 
@@ -82,6 +82,22 @@ impl TestPostgres {
         }
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Ends all its processes at once, without a goodbye.
+    pub fn crash(&mut self) -> io::Result<()> {
+        let pid_file = self.dir.join("data/postmaster.pid");
+        let pid = read_pid(&pid_file)?;
+        match &mut self.server {
+            Some(server) => server.crash(pid)?,
+            None => return Err(io::Error::other("the server does not run")),
+        }
+        std::fs::remove_file(pid_file)
+    }
+
+    /// Starts it again after a crash, with its data and on its port.
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.launch(&[])
     }
 
     /// A connection string for tokio-postgres.

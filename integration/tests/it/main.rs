@@ -2,8 +2,12 @@
 
 mod cases;
 mod catalogs;
+mod client;
+mod conformance;
+mod failures;
 mod generated;
 mod harness;
+mod injection;
 mod leftovers;
 mod postgres_connector;
 mod serve;

@@ -75,7 +75,7 @@ impl<'a> Binder<'a> {
     /// Binds a whole statement. Parameters nobody gave a type are text.
     pub(super) fn bind_statement(mut self, statement: &ast::Statement) -> Result<BoundQuery> {
         let ast::Statement::Query(query) = statement else {
-            return Err(Error::internal("only queries are bound"));
+            return Err(Error::unsupported("a statement other than a query"));
         };
         let mut body = self.bind_query(query, None)?;
         for column in &mut body.columns {

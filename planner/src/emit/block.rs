@@ -187,7 +187,7 @@ impl<'a> Emitter<'a> {
         }
         let columns = {
             let writer = self.writer(outer.with(&block.schema, &block.columns));
-            p.expr.iter().map(|e| writer.write(e, None)).collect::<Written<Vec<_>>>()?
+            p.expr.iter().map(|e| writer.output(e)).collect::<Written<Vec<_>>>()?
         };
         block.columns = columns;
         Ok(block.with_schema(p.schema.clone()))

@@ -53,13 +53,19 @@ impl ExprWriter<'_> {
         let bool = |text: String| Ok(Sql::new(text, PgType::BOOL));
         match expr {
             Expr::Alias(Alias { expr, .. }) => self.write(expr, expected),
-            Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => self.scopes.find(column),
+            Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => {
+                let found = self.scopes.find(column)?;
+                match found.ty {
+                    PgType::UNKNOWN => Err(Refusal::new(format!("computing with column {column}"))),
+                    _ => Ok(found),
+                }
+            }
             Expr::Literal(value, _) => self.literal(value, expected),
             Expr::Placeholder(p) => self.placeholder(p, expected),
             Expr::BinaryExpr(b) => self.binary(b),
             Expr::Not(e) => bool(format!("(NOT {})", self.operand(e)?)),
-            Expr::IsNull(e) => bool(format!("({} IS NULL)", self.operand(e)?)),
-            Expr::IsNotNull(e) => bool(format!("({} IS NOT NULL)", self.operand(e)?)),
+            Expr::IsNull(e) => bool(self.null_test(e, false)?),
+            Expr::IsNotNull(e) => bool(self.null_test(e, true)?),
             Expr::IsTrue(e) => bool(format!("({} IS TRUE)", self.operand(e)?)),
             Expr::IsFalse(e) => bool(format!("({} IS FALSE)", self.operand(e)?)),
             Expr::IsUnknown(e) => bool(format!("({} IS UNKNOWN)", self.operand(e)?)),
@@ -84,6 +90,20 @@ impl ExprWriter<'_> {
             }
             other => Err(Refusal::new(format!("the expression {}", other.variant_name()))),
         }
+    }
+
+    /// An output column: a bare column may be of a type the engine does not compute with.
+    pub fn output(&self, expr: &Expr) -> Written {
+        match expr {
+            Expr::Alias(Alias { expr, .. }) => self.output(expr),
+            Expr::Column(column) => self.scopes.find(column),
+            expr => self.write(expr, None),
+        }
+    }
+
+    fn null_test(&self, expr: &Expr, negated: bool) -> Written<String> {
+        let value = self.write(expr, Some(PgType::BOOL).filter(|_| is_boolean(expr)))?;
+        Ok(self.dialect().null_test(&value, negated))
     }
 
     fn operand(&self, expr: &Expr) -> Written<String> {

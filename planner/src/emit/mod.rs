@@ -125,6 +125,11 @@ pub trait Dialect: Sync {
 
     fn comparison(&self, source: &Source, op: Comparison, left: Sql, right: Sql) -> Written;
 
+    /// Whether a value is NULL, or is not.
+    fn null_test(&self, value: &Sql, negated: bool) -> String {
+        format!("({} IS {}NULL)", value.text, if negated { "NOT " } else { "" })
+    }
+
     fn function(&self, source: &Source, func: &PgFunc, args: Vec<Sql>) -> Written;
 
     fn aggregate(&self, source: &Source, call: AggregateSql<'_>) -> Written;

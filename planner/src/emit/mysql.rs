@@ -82,8 +82,11 @@ impl Dialect for MySql {
             return Ok(Sql::new("NULL", column.ty));
         }
         if column.opaque {
-            // Read as it is; nothing may be computed from it.
-            return Ok(Sql::simple(text, PgType { oid: oid::UNKNOWN, typmod: -1 }));
+            // Only read: nothing is computed from a value without a type.
+            return Ok(match text_form(&column.remote_type) {
+                Some((before, after)) => Sql::new(format!("{before}{text}{after}"), PgType::UNKNOWN),
+                None => Sql::simple(text, PgType::UNKNOWN),
+            });
         }
         Ok(Sql::simple(text, column.ty))
     }
@@ -110,6 +113,15 @@ impl Dialect for MySql {
             op => format!("({l} {} {r})", op.sql()),
         };
         Ok(Sql::new(text, PgType::BOOL))
+    }
+
+    /// `IS NULL` would find zero dates in a NOT NULL column.
+    fn null_test(&self, value: &Sql, negated: bool) -> String {
+        let not = if negated { "NOT " } else { "" };
+        match value.ty.oid {
+            oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ => format!("({not}({} <=> NULL))", value.text),
+            _ => format!("({} IS {not}NULL)", value.text),
+        }
     }
 
     fn function(&self, source: &Source, func: &PgFunc, args: Vec<Sql>) -> Written {
@@ -227,6 +239,25 @@ impl Dialect for MySql {
             (fetch, skip) => format!(" LIMIT {} OFFSET {skip}", fetch.map_or(u64::MAX, |f| f as u64)),
         }
     }
+}
+
+/// What turns a column of a type that PostgreSQL does not have into text, before and after the column.
+pub fn text_form(column_type: &str) -> Option<(&'static str, String)> {
+    const GEOMETRIES: &[&str] = &[
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geometrycollection",
+    ];
+    if GEOMETRIES.contains(&column_type) {
+        return Some(("ST_AsText(", ")".into()));
+    }
+    let bits: u32 = column_type.strip_prefix("bit(")?.strip_suffix(')')?.parse().ok()?;
+    (bits > 1).then(|| ("LPAD(BIN(", format!("), {bits}, '0')")))
 }
 
 /// A zero date sorts before every date; Narrows reads it as NULL or an error, so it must not pass a `<` that it passes there.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cost_model::SourceId;
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::utils::{conjunction, split_conjunction};
 use datafusion_expr::{Expr, Filter, LogicalPlan, Subquery};
 
@@ -290,6 +290,15 @@ impl Remote {
     }
 }
 
+fn reads_passthrough(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    let visited = plan.apply_with_subqueries(|node| {
+        found |= matches!(node, LogicalPlan::TableScan(scan) if scan.source.is::<PassthroughQuery>());
+        Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    found || visited.is_err()
+}
+
 /// The fragment a finished statement becomes.
 fn fragment(
     remote: &Remote,
@@ -306,5 +315,6 @@ fn fragment(
         schema,
         estimated_rows: remote.estimated_rows(),
         single_table: remote.block.single_table.clone(),
+        passthrough: reads_passthrough(&remote.plan),
     }
 }

@@ -78,6 +78,7 @@ impl Fixture {
             schema: bound.plan.schema().inner().clone(),
             estimated_rows: None,
             single_table: None,
+            passthrough: false,
             conditions_at: None,
         })
     }

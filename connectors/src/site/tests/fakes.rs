@@ -226,6 +226,7 @@ impl Bench {
             schema: schema(),
             estimated_rows,
             single_table: None,
+            passthrough: false,
         });
         self.scan(number)
     }

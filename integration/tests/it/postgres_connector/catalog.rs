@@ -1,6 +1,6 @@
 //! Introspection, description, and errors that name what they are about.
 
-use connectors::postgres::UnsupportedTypes;
+use connectors::engine::UnsupportedTypes;
 use planner::catalog::{KeyKind, SourceTable, TableKind};
 use planner::error::{Retry, state};
 

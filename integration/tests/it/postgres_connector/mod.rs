@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Field, Schema};
-use connectors::engine::{Engine, EngineSession, ScanRequest, SessionRequest};
+use connectors::engine::{Engine, EngineSession, ScanRequest, SessionRequest, UnsupportedTypes};
 use connectors::postgres::{PostgresConfig, PostgresEngine};
 use cost_model::{Clock, QueryId, SourceId, SystemClock};
 use datafusion::execution::SendableRecordBatchStream;
@@ -32,6 +32,7 @@ fn config(server: &TestPostgres, application: &str) -> PostgresConfig {
     let mut config = PostgresConfig::new(SourceId::new("pg"), "127.0.0.1", "postgres", "postgres");
     config.port = server.port;
     config.application_name = application.into();
+    config.unsupported_types = UnsupportedTypes::Text;
     config
 }
 
@@ -61,6 +62,7 @@ fn scan(sql: &str, columns: &[PgType], estimated_rows: Option<f64>) -> ScanReque
         estimated_rows,
         single_table: None,
         conditions_at: None,
+        passthrough: false,
     }
 }
 
