@@ -15,15 +15,15 @@ build: ## Build the gateway and its harness
 
 .PHONY: demo
 demo: build ## Run a query over generated tables at three sites, and stay for yours (Ctrl-C ends it)
-	$(CARGO) run --quiet --package integration --bin demo -- --dir $(DEMO_DIR)
+	$(CARGO_TARGET_DIR)/debug/demo --dir $(DEMO_DIR)
 
 .PHONY: demo-check
 demo-check: build ## The same, but end after the query
-	$(CARGO) run --quiet --package integration --bin demo -- --dir $(DEMO_DIR) --check
+	$(CARGO_TARGET_DIR)/debug/demo --dir $(DEMO_DIR) --check
 
 .PHONY: bench-local
 bench-local: setup build ## Compare the gateway with the engines behind it, TPC-H SF 1 (BENCH="--scale 0.1 scan point" for less)
-	$(CARGO) run --quiet --package integration --bin bench_local -- $(BENCH)
+	$(CARGO_TARGET_DIR)/debug/bench_local $(BENCH)
 
 .PHONY: setup
 setup: ## Install what the tests need (Debian packages; needs root or sudo)

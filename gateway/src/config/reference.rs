@@ -6,7 +6,7 @@ use super::schema::{Key, Section};
 const HEAD: &str = "\
 # Configuration
 
-<!-- Generated from gateway/src/config/model.rs: run `NARROWS_WRITE_DOCS=1 cargo test -p gateway --lib config` after a change. -->
+<!-- Generated from gateway/src/config/model.rs: run `NARROWS_WRITE_DOCS=1 cargo test --workspace --lib config` after a change. -->
 
 `narrows gateway --config FILE` reads one TOML file; `narrows check --config FILE` tells whether it is good and whether the
 sources answer. A key that Narrows does not know is an error that names the line and the nearest known key. `SIGHUP` makes a

@@ -98,6 +98,7 @@ impl CatalogKeeper {
             let Some(connector) = connectors.by_id.get(id) else { return };
             let answer = connector.handle.introspect().await;
             let mut state = self.state.lock();
+            let unchanged = answer.as_ref().is_err_and(|e| state.found.unavailable.get(id) == Some(&e.to_string()));
             match answer {
                 Ok(schema) => {
                     if state.found.unavailable.remove(id).is_some() {
@@ -113,10 +114,15 @@ impl CatalogKeeper {
                 }
             }
             drop(state);
-            self.publish();
+            // A new version makes all plans anew: not for a source that is still as unreachable as before.
+            if !unchanged {
+                self.publish();
+            }
         }))
         .await;
-        self.publish();
+        if connectors.order.is_empty() {
+            self.publish();
+        }
     }
 
     fn publish(&self) {
@@ -129,11 +135,14 @@ impl CatalogKeeper {
         self.published.store(Arc::new(snapshot));
     }
 
-    fn pause(&self) -> (Duration, bool) {
+    /// How long to wait, and whether then to ask only the sources that did not answer. `since`: the last time all were asked.
+    fn pause(&self, since: Duration) -> (Duration, bool) {
         let state = self.state.lock();
-        match (state.found.unavailable.is_empty(), state.interval) {
+        let all_in = state.interval.map(|interval| interval.saturating_sub(since));
+        match (state.found.unavailable.is_empty(), all_in) {
+            (false, Some(all_in)) if all_in < RETRY => (all_in, false),
             (false, _) => (RETRY, true),
-            (true, Some(interval)) => (interval, false),
+            (true, Some(all_in)) => (all_in, false),
             (true, None) => (Duration::from_secs(3600), true),
         }
     }
@@ -145,11 +154,17 @@ fn user_names(config: &Config) -> Vec<String> {
 
 /// The background refresh; it ends with the keeper.
 async fn keep(keeper: std::sync::Weak<CatalogKeeper>) {
+    let mut all_asked = tokio::time::Instant::now();
     loop {
         let Some(strong) = keeper.upgrade() else { return };
-        let (pause, only_unavailable) = strong.pause();
+        let (pause, only_unavailable) = strong.pause(all_asked.elapsed());
         tokio::select! {
-            () = tokio::time::sleep(pause) => strong.refresh(only_unavailable).await,
+            () = tokio::time::sleep(pause) => {
+                strong.refresh(only_unavailable).await;
+                if !only_unavailable {
+                    all_asked = tokio::time::Instant::now();
+                }
+            }
             () = strong.wake.notified() => {}
         }
     }
