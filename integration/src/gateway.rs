@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -30,6 +30,16 @@ impl GatewayConfig {
     pub fn section(mut self, toml: &str) -> Self {
         let _ = writeln!(self.rest, "{toml}\n");
         self
+    }
+
+    fn text(&self, dir: &Path, port: u16, http_port: u16) -> String {
+        format!(
+            "config_version = 1\n\n[gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http_port}\"\n\
+             data_dir = \"{}\"\n{}\n{}",
+            dir.join("data").display(),
+            self.gateway,
+            self.rest
+        )
     }
 
     #[must_use]
@@ -72,10 +82,50 @@ impl GatewayConfig {
     }
 }
 
-/// The process; it is killed when this is dropped.
+/// A running `narrows gateway`; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Running {
+    /// Starts it with that configuration and waits until it listens. What it says goes to the log.
+    pub fn start(program: &Path, config: &Path, log: &Path, port: u16) -> io::Result<Self> {
+        let out = std::fs::File::create(log)?;
+        let child = Command::new(program)
+            .args(["gateway", "--config"])
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .spawn()?;
+        let mut running = Self(child);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if running.ended()?.is_some() || Instant::now() > deadline {
+                let said = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(io::Error::other(format!("the gateway did not start: {said}")));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(running)
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A gateway with a folder and ports of its own.
 #[derive(Debug)]
 pub struct TestGateway {
-    child: Child,
+    process: Running,
     dir: tempfile::TempDir,
     pub port: u16,
     pub http_port: u16,
@@ -101,37 +151,18 @@ impl TestGateway {
         let dir = tempfile::tempdir()?;
         let (port, http_port) = (free_port()?, free_port()?);
         let file = dir.path().join("narrows.toml");
-        std::fs::write(
-            &file,
-            format!(
-                "config_version = 1\n\n[gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http_port}\"\n\
-                 data_dir = \"{}\"\n{}\n{}",
-                dir.path().join("data").display(),
-                config.gateway,
-                config.rest
-            ),
-        )?;
-        let log = std::fs::File::create(dir.path().join("gateway.log"))?;
-        let child = Command::new(program)
-            .args(["gateway", "--config"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()?;
-        let mut gateway = Self { child, dir, port, http_port };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if gateway.child.try_wait()?.is_some() || Instant::now() > deadline {
-                return Err(io::Error::other(format!("the gateway did not start: {}", gateway.log())));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(gateway)
+        std::fs::write(&file, config.text(dir.path(), port, http_port))?;
+        let process = Running::start(program, &file, &dir.path().join("gateway.log"), port)?;
+        Ok(Self { process, dir, port, http_port })
+    }
+
+    /// Another configuration; it counts when the gateway is told to read it.
+    pub fn reconfigure(&self, config: &GatewayConfig) -> io::Result<()> {
+        std::fs::write(self.dir.path().join("narrows.toml"), config.text(self.dir.path(), self.port, self.http_port))
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     pub fn log(&self) -> String {
@@ -148,13 +179,6 @@ impl TestGateway {
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "tester", "-p"]);
         psql.arg(self.port.to_string()).arg("narrows");
         psql
-    }
-}
-
-impl Drop for TestGateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -51,11 +51,11 @@ impl CatalogKeeper {
                 interval: config.gateway.catalog_refresh.limit(),
             }),
         });
+        keeper.publish();
         let first = keeper.clone();
         let reading = tokio::spawn(async move { first.refresh(false).await });
         if tokio::time::timeout(START_WAIT, reading).await.is_err() {
             tracing::warn!("some sources have not answered yet; their tables appear when they do");
-            keeper.publish();
         }
         tokio::spawn(keep(Arc::downgrade(&keeper)));
         keeper
@@ -81,6 +81,8 @@ impl CatalogKeeper {
             state.interval = config.gateway.catalog_refresh.limit();
         }
         self.connectors.store(Arc::new(connectors));
+        // What was removed is gone whatever the others answer.
+        self.publish();
         self.refresh(false).await;
         self.wake.notify_one();
     }
@@ -120,9 +122,6 @@ impl CatalogKeeper {
             }
         }))
         .await;
-        if connectors.order.is_empty() {
-            self.publish();
-        }
     }
 
     fn publish(&self) {

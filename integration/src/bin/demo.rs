@@ -4,15 +4,15 @@
 //! three runs through the PostgreSQL port, as any client's would. The gateway then stays, for a psql of the user's own.
 
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use integration::gateway::{Answer, ask, connect, narrows_program};
+use integration::gateway::{Answer, Running, ask, connect, narrows_program};
 use integration::tpch::write_parquet_files;
 use tokio_postgres::Client;
 
@@ -55,16 +55,6 @@ struct Args {
     check: bool,
 }
 
-/// Killed with the demo.
-struct Gateway(Child);
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -88,7 +78,7 @@ fn run(args: &Args) -> Result<()> {
     fs::write(&config, configuration(&args.dir, &tables, port)?)?;
     println!("Starting narrows gateway --config {}", config.display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut gateway = start(&config, &args.dir, port)?;
+    let mut gateway = Running::start(&narrows_program()?, &config, &args.dir.join("gateway.log"), port)?;
     runtime.block_on(async {
         let client = connect(&format!("host=127.0.0.1 port={port} user=demo dbname=narrows")).await?;
         show(&client).await?;
@@ -104,7 +94,7 @@ fn run(args: &Args) -> Result<()> {
             tokio::select! {
                 pressed = tokio::signal::ctrl_c() => return Ok(pressed?),
                 () = tokio::time::sleep(Duration::from_secs(1)) => {
-                    if let Some(status) = gateway.0.try_wait()? {
+                    if let Some(status) = gateway.ended()? {
                         return Err(format!("the gateway ended: {status}; its log is in {}", args.dir.display()).into());
                     }
                 }
@@ -144,27 +134,6 @@ fn configuration(dir: &Path, tables: &Path, port: u16) -> Result<String> {
         );
     }
     Ok(text)
-}
-
-fn start(config: &Path, dir: &Path, port: u16) -> Result<Gateway> {
-    let log_path = dir.join("gateway.log");
-    let log = File::create(&log_path)?;
-    let child = Command::new(narrows_program()?)
-        .args(["gateway", "--config"])
-        .arg(config)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()?;
-    let mut gateway = Gateway(child);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if gateway.0.try_wait()?.is_some() || Instant::now() > deadline {
-            return Err(format!("the gateway did not start:\n{}", fs::read_to_string(&log_path)?).into());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(gateway)
 }
 
 async fn show(client: &Client) -> Result<()> {

@@ -5,6 +5,25 @@ use integration::servers::{TestMariaDb, TestPostgres};
 
 use super::*;
 
+/// What is gone from the configuration is gone, also while nothing that is left in it answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_taken_out_is_gone_while_another_stays_away() {
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("t.csv"), "a\n1\n").unwrap();
+    let away = TestPostgres::start(&[]).unwrap();
+    let left = GatewayConfig::default().site("local").postgres("away", "local", &away);
+    let both = left.clone().files("near", "local", files.path());
+    drop(away);
+    let gateway = TestGateway::start(&both).unwrap();
+    let client = connect(&gateway.url()).await.unwrap();
+    answers(&client, "select count(*) from near.t", "1").await;
+    gateway.reconfigure(&left).unwrap();
+    reload(&gateway);
+    let gone =
+        answers(&client, "select count(*) from information_schema.tables where table_schema = 'near'", "0").await;
+    assert!(gone < Duration::from_secs(2), "gone only with the next news of another source, after {gone:?}");
+}
+
 /// Every state an engine can be in: down when the gateway starts, back, killed in the middle of a query, back again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_is_an_error_until_it_is_back() {
