@@ -318,8 +318,7 @@ impl Drop for Session {
         let io = pool.io().clone();
         io.spawn(async move {
             for Reader { connection, .. } in readers {
-                // Nothing was written. What a statement of the client's own has set for its session goes with the transaction.
-                if connection.client.batch_execute("ROLLBACK").await.is_ok() {
+                if connection.client.batch_execute("COMMIT").await.is_ok() {
                     pool.give_back(connection);
                 }
             }

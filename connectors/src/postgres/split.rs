@@ -111,7 +111,7 @@ pub async fn scan(
         read.push(reader.map_err(|e| Error::internal(format!("reading a range failed: {e}")))??);
     }
     for working in read.into_iter().flatten() {
-        working.end().await;
+        working.commit().await;
     }
     Ok(())
 }

@@ -52,9 +52,9 @@ impl Working {
     }
 
     /// Ends the transaction first.
-    pub async fn end(mut self) {
+    pub async fn commit(mut self) {
         if let Ok(connection) = self.connection()
-            && connection.client.batch_execute("ROLLBACK").await.is_ok()
+            && connection.client.batch_execute("COMMIT").await.is_ok()
         {
             self.give_back();
         }
