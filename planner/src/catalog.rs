@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use cost_model::{SiteId, SourceId};
 
+use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::PgType;
 
 /// The kind of engine behind a source; it picks dialect and capabilities.
@@ -165,6 +166,21 @@ pub struct Catalog {
     pub schema_oids: BTreeMap<String, u32>,
     /// Who may log in.
     pub users: Vec<String>,
+}
+
+impl Table {
+    /// Its keys, each with the OID of its index and constraint.
+    pub fn indexes(&self) -> impl Iterator<Item = (&Key, u32)> {
+        self.keys.iter().zip(self.key_oids.iter().copied())
+    }
+}
+
+impl Key {
+    /// The statement that would make its index on the table written like that (`pg_get_indexdef`).
+    pub fn index_definition(&self, on: &str) -> String {
+        let columns: Vec<String> = self.columns.iter().map(|c| quote_ident(c)).collect();
+        format!("CREATE UNIQUE INDEX {} ON {on} USING btree ({})", quote_ident(&self.name), columns.join(", "))
+    }
 }
 
 /// A number made of a name (FNV-1a): the same after every refresh and restart, in the range PostgreSQL gives to objects of users.

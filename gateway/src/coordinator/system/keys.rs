@@ -28,9 +28,7 @@ impl Constraint<'_> {
 impl<'v> View<'v> {
     fn constraints(&self) -> Vec<Constraint<'v>> {
         let catalog = self.catalog;
-        let of_table = |table: &'v Table| {
-            table.keys.iter().zip(&table.key_oids).map(move |(key, oid)| Constraint { table, key, oid: *oid })
-        };
+        let of_table = |table: &'v Table| table.indexes().map(move |(key, oid)| Constraint { table, key, oid });
         catalog.tables().flat_map(|t| of_table(t)).collect()
     }
 

@@ -60,8 +60,7 @@ impl<'v> View<'v> {
     fn relations(&self) -> Vec<Relation<'v>> {
         let catalog = self.catalog;
         let of_table = |table: &'v Table| {
-            let indexes = table.keys.iter().zip(&table.key_oids);
-            let indexes = indexes.map(move |(key, oid)| Relation::Index { table, key, oid: *oid });
+            let indexes = table.indexes().map(move |(key, oid)| Relation::Index { table, key, oid });
             std::iter::once(Relation::Table(table)).chain(indexes)
         };
         catalog.tables().flat_map(|t| of_table(t)).collect()

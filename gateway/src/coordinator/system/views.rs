@@ -41,7 +41,5 @@ impl<'v> View<'v> {
 }
 
 fn definition(table: &Table, key: &Key) -> String {
-    let columns: Vec<String> = key.columns.iter().map(|c| quote_ident(c)).collect();
-    let (schema, name) = (quote_ident(&table.schema), quote_ident(&table.name));
-    format!("CREATE UNIQUE INDEX {} ON {schema}.{name} USING btree ({})", quote_ident(&key.name), columns.join(", "))
+    key.index_definition(&format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name)))
 }

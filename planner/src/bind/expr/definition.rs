@@ -1,5 +1,7 @@
 //! What the catalog says of an object by its OID: names, definitions, comments, sizes.
 
+use std::collections::HashMap;
+
 use crate::bind::Binder;
 use crate::bind::relation::SYSTEM_SCHEMA;
 use crate::catalog::{Key, KeyKind, Table, name_oid};
@@ -10,6 +12,7 @@ use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::{PgType, oid};
 
 type Answers = Vec<((u32, i32), String)>;
+type FoundByName<'a> = HashMap<&'a str, &'a str>;
 
 impl Binder<'_> {
     fn look_up(&self, name: &str, answers: Answers) -> Lookup {
@@ -58,15 +61,9 @@ impl Binder<'_> {
     pub(super) fn name_of_object(&mut self, object: Typed) -> Option<Typed> {
         let answers: Answers = match object.ty.oid {
             oid::REGCLASS => {
-                let shown = |t: &Table, name: &str| {
-                    if self.finds(&t.schema, name) {
-                        quote_ident(name)
-                    } else {
-                        format!("{}.{}", quote_ident(&t.schema), quote_ident(name))
-                    }
-                };
-                let tables = self.catalog.tables().map(|t| ((t.oid, 0), shown(t, &t.name)));
-                tables.chain(self.keys().map(|(t, key, oid)| ((oid, 0), shown(t, &key.name)))).collect()
+                let found = self.found_by_name();
+                let tables = self.catalog.tables().map(|t| ((t.oid, 0), shown(&found, true, t, &t.name)));
+                tables.chain(self.keys().map(|(t, key, oid)| ((oid, 0), shown(&found, true, t, &key.name)))).collect()
             }
             oid::REGNAMESPACE => {
                 self.catalog.schema_oids.iter().map(|(name, oid)| ((*oid, 0), quote_ident(name))).collect()
@@ -85,29 +82,29 @@ impl Binder<'_> {
 
     /// Every key with its table and OID.
     fn keys(&self) -> impl Iterator<Item = (&Table, &Key, u32)> {
-        self.catalog.tables().flat_map(|t| t.keys.iter().zip(&t.key_oids).map(|(key, oid)| (t.as_ref(), key, *oid)))
+        self.catalog.tables().flat_map(|t| t.indexes().map(|(key, oid)| (t.as_ref(), key, oid)))
     }
 
-    /// Whether the name alone means the relation of that schema.
-    fn finds(&self, schema: &str, name: &str) -> bool {
-        let has = |s: &str| {
-            self.catalog.schemas.get(s).is_some_and(|tables| {
-                tables.contains_key(name) || tables.values().any(|t| t.keys.iter().any(|k| k.name == name))
-            })
-        };
+    /// The schema in which a relation or index is found by its name alone.
+    fn found_by_name(&self) -> FoundByName<'_> {
+        let mut found = HashMap::new();
         let path = self.ctx.search_path.iter().map(String::as_str);
-        std::iter::once(SYSTEM_SCHEMA).chain(path).find(|s| has(s)) == Some(schema)
+        for schema in std::iter::once(SYSTEM_SCHEMA).chain(path) {
+            for (name, table) in self.catalog.schemas.get(schema).into_iter().flatten() {
+                for name in std::iter::once(name).chain(table.keys.iter().map(|key| &key.name)) {
+                    found.entry(name.as_str()).or_insert(schema);
+                }
+            }
+        }
+        found
     }
 
     /// `t` or `f` for every relation.
     fn visible(&self) -> Answers {
-        let on_path = |schema: &str| schema == SYSTEM_SCHEMA || self.ctx.search_path.iter().any(|s| s == schema);
-        let answer = |schema: &str, name: &str| {
-            let found = on_path(schema) && self.finds(schema, name);
-            (if found { "t" } else { "f" }).to_string()
-        };
-        let tables = self.catalog.tables().map(|t| ((t.oid, 0), answer(&t.schema, &t.name)));
-        tables.chain(self.keys().map(|(t, key, oid)| ((oid, 0), answer(&t.schema, &key.name)))).collect()
+        let found = self.found_by_name();
+        let answer = |t: &Table, name: &str| (if is_found(&found, t, name) { "t" } else { "f" }).to_string();
+        let tables = self.catalog.tables().map(|t| ((t.oid, 0), answer(t, &t.name)));
+        tables.chain(self.keys().map(|(t, key, oid)| ((oid, 0), answer(t, &key.name)))).collect()
     }
 
     fn comments(&self) -> Answers {
@@ -124,19 +121,27 @@ impl Binder<'_> {
 
     /// The whole definition under 0, the columns from 1.
     fn index_definitions(&self, pretty: bool) -> Answers {
+        let found = self.found_by_name();
         let mut answers = Vec::new();
         for (table, key, oid) in self.keys() {
-            let columns: Vec<String> = key.columns.iter().map(|c| quote_ident(c)).collect();
-            let on = if pretty && self.finds(&table.schema, &table.name) {
-                quote_ident(&table.name)
-            } else {
-                format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name))
-            };
-            let (name, list) = (quote_ident(&key.name), columns.join(", "));
-            answers.push(((oid, 0), format!("CREATE UNIQUE INDEX {name} ON {on} USING btree ({list})")));
-            answers.extend(columns.into_iter().zip(1..).map(|(column, number)| ((oid, number), column)));
+            let on = shown(&found, pretty, table, &table.name);
+            answers.push(((oid, 0), key.index_definition(&on)));
+            answers.extend(key.columns.iter().zip(1..).map(|(column, number)| ((oid, number), quote_ident(column))));
         }
         answers
+    }
+}
+
+fn is_found(found: &FoundByName<'_>, table: &Table, name: &str) -> bool {
+    found.get(name) == Some(&table.schema.as_str())
+}
+
+/// The name of a relation beside that table: without the schema if it is found so and may be `short`.
+fn shown(found: &FoundByName<'_>, short: bool, table: &Table, name: &str) -> String {
+    if short && is_found(found, table, name) {
+        quote_ident(name)
+    } else {
+        format!("{}.{}", quote_ident(&table.schema), quote_ident(name))
     }
 }
 

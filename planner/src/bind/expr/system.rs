@@ -205,8 +205,8 @@ impl Binder<'_> {
         };
         let index = |schema: &str| {
             let tables = self.catalog.schemas.get(schema)?.values();
-            let mut keys = tables.flat_map(|t| t.keys.iter().zip(&t.key_oids));
-            keys.find(|(key, _)| key.name == *table).map(|(_, oid)| *oid)
+            let mut keys = tables.flat_map(|t| t.indexes());
+            keys.find(|(key, _)| key.name == *table).map(|(_, oid)| oid)
         };
         let at = |schema: &str| self.catalog.table(schema, table).map(|t| t.oid).or_else(|| index(schema));
         match schema {
