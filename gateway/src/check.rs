@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connectors::engine::Engine;
 use connectors::site::{Executor, RuntimeSettings};
 use cost_model::{Epoch, SourceId, SystemClock};
 use futures::future::join_all;
@@ -16,7 +15,7 @@ use planner::{Error, Result};
 
 use crate::config::{Config, SourceConfig};
 use crate::coordinator::names::{Found, catalog};
-use crate::coordinator::sources::{Connectors, engine};
+use crate::coordinator::sources::Connectors;
 use crate::pg::Live;
 use crate::process::{install_tls, system};
 
@@ -65,7 +64,8 @@ async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> 
     let settings = RuntimeSettings::new(scratch, Epoch(clock.unix_micros() as u64));
     let executor = Arc::new(Executor::start(settings, clock.clone())?);
     let mut report = format!("{}: the configuration is good\n", config.path.display());
-    let schemas = join_all(config.sources.iter().map(|s| examine(engine(s, &executor, &clock)))).await;
+    let connectors = Connectors::start(config, &executor, &clock)?;
+    let schemas = join_all(connectors.order.iter().map(|id| examine(&connectors, id))).await;
     let mut found = Found::default();
     for (source, schema) in config.sources.iter().zip(schemas) {
         let id = SourceId::new(&source.name);
@@ -80,7 +80,6 @@ async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> 
             }
         }
     }
-    let connectors = Connectors::start(config, &executor, &clock)?;
     let (_, problems) = catalog(1, &found, &connectors, &config.tables, &[]);
     for problem in &problems {
         line(&mut report, format_args!("\nPROBLEM: {problem}"));
@@ -88,9 +87,9 @@ async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> 
     Ok((report, problems.is_empty() && found.unavailable.is_empty()))
 }
 
-async fn examine(engine: Result<Arc<dyn Engine>>) -> Result<SourceSchema> {
-    let engine = engine?;
-    let introspected = tokio::time::timeout(PATIENCE, engine.introspect()).await;
+async fn examine(connectors: &Connectors, source: &SourceId) -> Result<SourceSchema> {
+    let handle = &connectors.get(source)?.handle;
+    let introspected = tokio::time::timeout(PATIENCE, handle.introspect()).await;
     introspected.unwrap_or_else(|_| {
         Err(Error::new(state::CANNOT_CONNECT, format!("no answer within {} s", PATIENCE.as_secs())))
     })

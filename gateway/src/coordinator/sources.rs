@@ -69,8 +69,7 @@ fn factory(source: &SourceConfig, executor: &Arc<Executor>, clock: &Arc<dyn Cloc
     Arc::new(move || engine(&source, &executor, &clock))
 }
 
-/// A source's engine, without the connector that looks after it.
-pub fn engine(source: &SourceConfig, executor: &Arc<Executor>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine>> {
+fn engine(source: &SourceConfig, executor: &Arc<Executor>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Engine>> {
     Ok(match &source.endpoint {
         Endpoint::Postgres(server) => {
             let io = tokio::runtime::Handle::current();
