@@ -18,37 +18,37 @@ struct Change {
 }
 
 /// Words the parser keeps for other databases' syntax; to PostgreSQL they are names like any other.
-const NAMES: &[&str] = &[
-    "anti",
-    "asof",
-    "connect",
-    "distribute",
-    "div",
-    "format",
-    "match_condition",
-    "match_recognize",
-    "minus",
-    "open",
-    "output",
-    "pivot",
-    "prewhere",
-    "qualify",
-    "regexp",
-    "rlike",
-    "sample",
-    "semi",
-    "settings",
-    "sort",
-    "struct",
-    "top",
-    "unpivot",
-    "xor",
+const NAMES: &[Keyword] = &[
+    Keyword::ANTI,
+    Keyword::ASOF,
+    Keyword::CONNECT,
+    Keyword::DISTRIBUTE,
+    Keyword::DIV,
+    Keyword::FORMAT,
+    Keyword::MATCH_CONDITION,
+    Keyword::MATCH_RECOGNIZE,
+    Keyword::MINUS,
+    Keyword::OPEN,
+    Keyword::OUTPUT,
+    Keyword::PIVOT,
+    Keyword::PREWHERE,
+    Keyword::QUALIFY,
+    Keyword::REGEXP,
+    Keyword::RLIKE,
+    Keyword::SAMPLE,
+    Keyword::SEMI,
+    Keyword::SETTINGS,
+    Keyword::SORT,
+    Keyword::STRUCT,
+    Keyword::TOP,
+    Keyword::UNPIVOT,
+    Keyword::XOR,
 ];
 
 pub(super) fn respell(tokens: &mut Vec<TokenWithSpan>) -> Result<()> {
     for token in tokens.iter_mut() {
         if let Token::Word(word) = &mut token.token
-            && NAMES.iter().any(|name| word.value.eq_ignore_ascii_case(name))
+            && NAMES.contains(&word.keyword)
         {
             word.keyword = Keyword::NoKeyword;
         }
