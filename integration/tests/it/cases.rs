@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use integration::cases::{Case, cases};
-use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
+use integration::gateway::{Answer, TestGateway, ask, connect};
 use integration::oracle::difference;
 
-use crate::shared::shared;
+use crate::shared::{shared, sources};
 
 /// Share of cases that may be refused.
 const HONEST: f64 = 0.15;
@@ -41,11 +41,7 @@ fn judge(case: &Case, answer: Answer) -> Verdict {
 #[test]
 fn every_case_is_answered_as_postgresql_does() {
     let shared = shared();
-    let config = GatewayConfig::default()
-        .site("local")
-        .postgres("postgres", "local", &shared.postgres)
-        .mariadb("mariadb", "local", &shared.mariadb)
-        .files("parquet", "local", shared.files.path());
+    let config = sources();
     let start = || TestGateway::start(&config).unwrap();
     let mut gateway = start();
     let (mut wrong, mut refused, mut asked) = (Vec::new(), Vec::new(), 0usize);

@@ -1,19 +1,15 @@
 //! The tests' servers and a gateway over them, kept running for work by hand:
 //! `cargo test --workspace serve -- --ignored --nocapture`, and psql as it prints; it ends when its input does.
 
-use integration::gateway::{GatewayConfig, TestGateway};
+use integration::gateway::TestGateway;
 
-use crate::shared::shared;
+use crate::shared::{shared, sources};
 
 #[test]
 #[ignore = "runs until its input ends"]
 fn serve() {
     let shared = shared();
-    let config = GatewayConfig::default()
-        .site("local")
-        .postgres("postgres", "local", &shared.postgres)
-        .mariadb("mariadb", "local", &shared.mariadb)
-        .files("parquet", "local", shared.files.path());
+    let config = sources();
     let mut gateway = TestGateway::start(&config).unwrap();
     println!("postgres: {}", shared.postgres.url());
     println!("mariadb: port {}", shared.mariadb.port);

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 
 use integration::cases;
+use integration::gateway::GatewayConfig;
 use integration::servers::{TestMariaDb, TestPostgres};
 use integration::tpch::{TABLES, load_mariadb, load_postgres, write_csv_files, write_parquet_files};
 
@@ -12,6 +13,16 @@ pub struct Shared {
     pub mariadb: TestMariaDb,
     pub files: tempfile::TempDir,
     pub runtime: tokio::runtime::Runtime,
+}
+
+/// All three as sources of those names, at one site.
+pub fn sources() -> GatewayConfig {
+    let shared = shared();
+    GatewayConfig::default()
+        .site("local")
+        .postgres("postgres", "local", &shared.postgres)
+        .mariadb("mariadb", "local", &shared.mariadb)
+        .files("parquet", "local", shared.files.path())
 }
 
 pub fn shared() -> &'static Shared {

@@ -254,7 +254,8 @@ impl Kind {
     }
 }
 
-fn arbiter() -> actix_rt::ArbiterHandle {
+/// One for connector actors to live on.
+pub fn arbiter() -> actix_rt::ArbiterHandle {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let system = actix_rt::System::new();

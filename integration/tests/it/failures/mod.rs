@@ -11,6 +11,7 @@ use integration::gateway::{Answer, TestGateway, ask};
 use tokio_postgres::Client;
 
 use crate::client::{error, rows};
+use crate::conformance::subject::eventually;
 
 async fn answers(client: &Client, sql: &str, expected: &str) -> Duration {
     let started = Instant::now();
@@ -24,10 +25,6 @@ async fn answers(client: &Client, sql: &str, expected: &str) -> Duration {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("never {expected}: {sql}: {last:?}");
-}
-
-async fn eventually(what: &str, condition: impl Fn() -> bool) -> Duration {
-    crate::conformance::subject::eventually(what, condition).await
 }
 
 /// Reads the configuration, and with it the catalog, again.

@@ -3,11 +3,11 @@
 
 mod grammar;
 
-use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
+use integration::gateway::{Answer, TestGateway, ask, connect};
 use integration::oracle::difference;
 
 use self::grammar::query;
-use crate::shared::shared;
+use crate::shared::{shared, sources};
 
 const QUERIES: u64 = 400;
 /// Share of queries that may be refused.
@@ -18,13 +18,7 @@ const BY_ROW: [&str; 2] = ["22003", "22012"];
 #[test]
 fn generated_queries_agree_with_the_oracle() {
     let shared = shared();
-    let config = GatewayConfig::default()
-        .site("eu")
-        .site("us")
-        .site("ap")
-        .postgres("postgres", "eu", &shared.postgres)
-        .mariadb("mariadb", "us", &shared.mariadb)
-        .files("parquet", "ap", shared.files.path());
+    let config = sources();
     let gateway = TestGateway::start(&config).unwrap();
     let (mut wrong, mut refused, mut asked, mut answered) = (Vec::new(), Vec::new(), 0usize, 0usize);
     shared.runtime.block_on(async {

@@ -8,16 +8,7 @@ use planner::error::state;
 use secrecy::SecretString;
 
 use super::*;
-
-fn arbiter() -> actix_rt::ArbiterHandle {
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let system = actix_rt::System::new();
-        system.block_on(async { tell.send(actix_rt::Arbiter::current()).unwrap() });
-        system.run().unwrap();
-    });
-    told.recv().unwrap()
-}
+use crate::conformance::subject::arbiter;
 
 fn connector(config: PostgresConfig) -> ConnectorHandle {
     let (clock, io) = (clock(), Handle::current());

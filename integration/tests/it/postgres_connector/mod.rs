@@ -22,6 +22,8 @@ use integration::servers::TestPostgres;
 use planner::{Error, PgType, Result};
 use tokio::runtime::Handle;
 
+use crate::conformance::subject::eventually;
+
 /// One server for all tests that do not stop it; it ends with the process.
 fn server() -> &'static TestPostgres {
     static SERVER: OnceLock<TestPostgres> = OnceLock::new();
@@ -92,18 +94,6 @@ async fn column(engine: &PostgresEngine, sql: &str, ty: PgType, estimated_rows: 
 fn processes(server: &TestPostgres, application: &str, condition: &str) -> usize {
     let sql = format!("select count(*) from pg_stat_activity where application_name = '{application}' and {condition}");
     server.sql(&sql).unwrap().trim().parse().unwrap()
-}
-
-/// How long it took until the condition was true.
-async fn eventually(what: &str, condition: impl Fn() -> bool) -> Duration {
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(20) {
-        if condition() {
-            return started.elapsed();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("never: {what}");
 }
 
 async fn open(engine: &PostgresEngine, connections: usize, snapshot: bool) -> Arc<dyn EngineSession> {
