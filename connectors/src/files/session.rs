@@ -203,14 +203,10 @@ impl EngineSession for FilesSession {
         let (stop_work, stopped) = (stop.clone(), stop.clone());
         let work = self.environment.compute.spawn(async move {
             let run = caught(async {
-                let (operators, session) = match environment.plan(request.sql, stop_work).await {
-                    Ok(plan) => plan,
-                    Err(error) => {
-                        drop(planned.send(Err(error)));
-                        return Ok(());
-                    }
-                };
-                let rows = execute_stream(operators, session.state.task_ctx()).map_err(translate);
+                let plan = environment.plan(request.sql, stop_work).await;
+                let rows = plan.and_then(|(operators, session)| {
+                    execute_stream(operators, session.state.task_ctx()).map_err(translate)
+                });
                 let mut rows = match rows {
                     Ok(rows) => rows,
                     Err(error) => {

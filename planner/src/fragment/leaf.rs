@@ -46,9 +46,9 @@ impl Cutter<'_> {
         let mut remote = match part {
             Part::Local(plan) => return Ok(plan),
             Part::Remote(remote) if remote.block.columns.iter().any(|c| c.key) => {
-                let read_here = std::mem::replace(&mut self.keys_stay, true);
+                let outside = std::mem::replace(&mut self.keys_stay, true);
                 let part = self.cut(&remote.plan);
-                self.keys_stay = read_here;
+                self.keys_stay = outside;
                 return self.localise(part?);
             }
             Part::Remote(remote) => *remote,

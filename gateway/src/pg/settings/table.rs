@@ -273,12 +273,12 @@ pub static SETTINGS: &[Setting] = &[
     setting("xmloption", Kind::Enum(&["content", "document"]), "content", "Accepted for compatibility."),
 ];
 
-/// A setting by name, in any case.
 /// Those that have one value for ever.
 pub fn preset_settings() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(|s| s.kind == Kind::Internal && !s.default.is_empty())
 }
 
+/// A setting by name, in any case.
 pub fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|s| s.name.eq_ignore_ascii_case(name))
 }
