@@ -83,7 +83,7 @@ impl Folder {
         if !table.has_columns_of(planned) {
             let message = format!("the columns of table \"{name}\" have changed since it was last looked at");
             return Err(Error::new(state::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
-                .with_hint("Refresh the catalog and run the query again.")
+                .with_hint("CALL narrows.refresh_catalog(), then run the query again.")
                 .with_retry(Retry::Query));
         }
         self.known.write().insert(name.into(), Ok(table.clone()));

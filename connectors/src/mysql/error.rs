@@ -17,7 +17,7 @@ pub fn from_mysql(source: &SourceId, error: MySqlError) -> Error {
                 1049 => named(state::CANNOT_CONNECT, message),
                 1040 | 1203 | 1226 => named(state::TOO_MANY_CONNECTIONS, message).with_retry(Retry::Query),
                 1146 | 1054 | 1051 => named(state::FDW_TABLE_NOT_FOUND, message)
-                    .with_hint("The table has changed at the source; refresh the catalog."),
+                    .with_hint("The table has changed at the source; CALL narrows.refresh_catalog() reads it again."),
                 1317 => named(state::QUERY_CANCELED, "canceling statement due to user request".into()),
                 1969 | 3024 => named(state::QUERY_CANCELED, "canceling statement due to statement timeout".into()),
                 1142 | 1143 => named(state::INSUFFICIENT_PRIVILEGE, message),

@@ -104,14 +104,14 @@ impl Blame {
                 format!("{} no longer exists at source \"{source}\"", named(message, "table")),
             )
             .with_detail(format!("The source said: {message}"))
-            .with_hint("Refresh the catalog.")
+            .with_hint("CALL narrows.refresh_catalog() reads the tables again.")
             .with_retry(Retry::Replan),
             "42703" if during == During::Statement => Error::new(
                 SqlState::new("HV005"),
                 format!("{} no longer exists at source \"{source}\"", named(message, "column")),
             )
             .with_detail(format!("The source said: {message}"))
-            .with_hint("Refresh the catalog.")
+            .with_hint("CALL narrows.refresh_catalog() reads the tables again.")
             .with_retry(Retry::Replan),
             // Serialization failures and deadlocks go away.
             "40001" | "40P01" => said(message.to_string()).with_detail(self.detail(e)).with_retry(Retry::Step),

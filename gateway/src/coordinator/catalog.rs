@@ -3,13 +3,16 @@
 //! A source that does not answer keeps its last known tables; one that never answered has none, and a query that misses a table
 //! is told so.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use cost_model::SourceId;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use planner::catalog::Catalog;
+use planner::{Error, Result};
 use tokio::sync::Notify;
 
 use super::names::{Found, catalog};
@@ -21,11 +24,23 @@ const START_WAIT: Duration = Duration::from_secs(10);
 /// How often a source that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Which sources to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// Those that did not answer the last time.
+    Unavailable,
+    One(SourceId),
+}
+
 struct State {
     connectors: Connectors,
     tables: Vec<Table>,
     users: Vec<String>,
     found: Found,
+    /// Questions asked so far, and by source the newest that was answered: an older answer that comes later is out of date.
+    asked: u64,
+    answered: HashMap<SourceId, u64>,
     interval: Option<Duration>,
 }
 
@@ -48,12 +63,14 @@ impl CatalogKeeper {
                 tables: config.tables.clone(),
                 users: user_names(config),
                 found: Found::default(),
+                asked: 0,
+                answered: HashMap::new(),
                 interval: config.gateway.catalog_refresh.limit(),
             }),
         });
         keeper.publish();
         let first = keeper.clone();
-        let reading = tokio::spawn(async move { first.refresh(false).await });
+        let reading = tokio::spawn(async move { first.ask(Which::All).await });
         if tokio::time::timeout(START_WAIT, reading).await.is_err() {
             tracing::warn!("some sources have not answered yet; their tables appear when they do");
         }
@@ -83,45 +100,66 @@ impl CatalogKeeper {
         self.connectors.store(Arc::new(connectors));
         // What was removed is gone whatever the others answer.
         self.publish();
-        self.refresh(false).await;
+        self.ask(Which::All).await;
         self.wake.notify_one();
     }
 
-    /// Asks the sources, all or only those that did not answer the last time, each as it can.
-    pub async fn refresh(&self, only_unavailable: bool) {
+    /// Reads one source again, or all; says which did not answer. Their last known tables stay.
+    pub async fn refresh(&self, source: Option<SourceId>) -> Result<Vec<(SourceId, Error)>> {
+        let which = match source {
+            Some(id) => Which::One(self.connectors().get(&id).map(|_| id)?),
+            None => Which::All,
+        };
+        Ok(self.ask(which).await)
+    }
+
+    async fn ask(&self, which: Which) -> Vec<(SourceId, Error)> {
         let connectors = self.connectors.load_full();
-        let missing: Vec<_> = {
-            let state = self.state.lock();
-            let wanted = |id: &&cost_model::SourceId| !only_unavailable || state.found.unavailable.contains_key(*id);
-            connectors.order.iter().filter(wanted).cloned().collect()
+        let (question, asked): (u64, Vec<_>) = {
+            let mut state = self.state.lock();
+            state.asked += 1;
+            let wanted = |id: &&SourceId| match &which {
+                Which::All => true,
+                Which::Unavailable => state.found.unavailable.contains_key(*id),
+                Which::One(one) => one == *id,
+            };
+            (state.asked, connectors.order.iter().filter(wanted).cloned().collect())
         };
         let connectors = &connectors;
-        join_all(missing.iter().map(|id| async move {
-            let Some(connector) = connectors.by_id.get(id) else { return };
+        let failures = join_all(asked.iter().map(|id| async move {
+            let connector = connectors.by_id.get(id)?;
             let answer = connector.handle.introspect().await;
             let mut state = self.state.lock();
+            if state.answered.get(id).is_some_and(|newest| *newest > question) {
+                return answer.err().map(|error| (id.clone(), error));
+            }
+            state.answered.insert(id.clone(), question);
             let unchanged = answer.as_ref().is_err_and(|e| state.found.unavailable.get(id) == Some(&e.to_string()));
-            match answer {
+            let failure = match answer {
                 Ok(schema) => {
                     if state.found.unavailable.remove(id).is_some() {
                         tracing::info!(source = %id, tables = schema.tables.len(), "source is back");
                     }
                     state.found.schemas.insert(id.clone(), Arc::new(schema));
+                    None
                 }
                 Err(error) => {
                     if !state.found.unavailable.contains_key(id) {
                         tracing::warn!(source = %id, %error, "source does not answer");
                     }
                     state.found.unavailable.insert(id.clone(), error.to_string());
+                    Some((id.clone(), error))
                 }
-            }
+            };
             drop(state);
             // A new version makes all plans anew: not for a source that is still as unreachable as before.
             if !unchanged {
                 self.publish();
             }
+            failure
         }))
         .await;
+        failures.into_iter().flatten().collect()
     }
 
     fn publish(&self) {
@@ -134,15 +172,15 @@ impl CatalogKeeper {
         self.published.store(Arc::new(snapshot));
     }
 
-    /// How long to wait, and whether then to ask only the sources that did not answer. `since`: the last time all were asked.
-    fn pause(&self, since: Duration) -> (Duration, bool) {
+    /// How long to wait, and whom to ask then. `since`: the last time all were asked.
+    fn pause(&self, since: Duration) -> (Duration, Which) {
         let state = self.state.lock();
         let all_in = state.interval.map(|interval| interval.saturating_sub(since));
         match (state.found.unavailable.is_empty(), all_in) {
-            (false, Some(all_in)) if all_in < RETRY => (all_in, false),
-            (false, _) => (RETRY, true),
-            (true, Some(all_in)) => (all_in, false),
-            (true, None) => (Duration::from_secs(3600), true),
+            (false, Some(all_in)) if all_in < RETRY => (all_in, Which::All),
+            (false, _) => (RETRY, Which::Unavailable),
+            (true, Some(all_in)) => (all_in, Which::All),
+            (true, None) => (Duration::from_secs(3600), Which::Unavailable),
         }
     }
 }
@@ -156,13 +194,13 @@ async fn keep(keeper: std::sync::Weak<CatalogKeeper>) {
     let mut all_asked = tokio::time::Instant::now();
     loop {
         let Some(strong) = keeper.upgrade() else { return };
-        let (pause, only_unavailable) = strong.pause(all_asked.elapsed());
+        let (pause, which) = strong.pause(all_asked.elapsed());
         tokio::select! {
             () = tokio::time::sleep(pause) => {
-                strong.refresh(only_unavailable).await;
-                if !only_unavailable {
+                if which == Which::All {
                     all_asked = tokio::time::Instant::now();
                 }
+                strong.ask(which).await;
             }
             () = strong.wake.notified() => {}
         }

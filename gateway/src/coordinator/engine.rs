@@ -146,6 +146,10 @@ impl QueryEngine for Engine {
         Ok(explain::explain(&request.plan, shown))
     }
 
+    async fn refresh_catalog(&self, source: Option<SourceId>) -> Result<Vec<(SourceId, Error)>> {
+        self.catalog.refresh(source).await
+    }
+
     async fn reload(&self, config: Arc<Config>) {
         match Connectors::start(&config, &self.executor, &self.clock) {
             Ok(connectors) => self.catalog.reconfigure(&config, connectors).await,

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
-use cost_model::QueryId;
+use cost_model::{QueryId, SourceId};
 use futures::Stream;
 use planner::plan::{ParameterValue, QueryPlan};
-use planner::{PgType, QueryContext, Result};
+use planner::{Error, PgType, QueryContext, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -77,6 +77,9 @@ pub trait QueryEngine: Send + Sync + 'static {
 
     /// The lines of EXPLAIN.
     async fn explain(&self, request: RunRequest, options: ExplainOptions) -> Result<Vec<String>>;
+
+    /// Reads the tables of one source again, or of all; says which sources did not answer.
+    async fn refresh_catalog(&self, source: Option<SourceId>) -> Result<Vec<(SourceId, Error)>>;
 
     /// The configuration was read again: sources may have come or gone. Running queries keep theirs.
     async fn reload(&self, config: Arc<Config>);

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arrow::array::*;
 use arrow::datatypes::{Field, IntervalMonthDayNano, Schema};
 use async_trait::async_trait;
+use cost_model::SourceId;
 use datafusion::logical_expr::LogicalPlanBuilder;
 use futures::{StreamExt, stream};
 use gateway::config::Config;
@@ -239,6 +240,10 @@ impl QueryEngine for Canned {
     async fn explain(&self, _: RunRequest, options: ExplainOptions) -> Result<Vec<String>> {
         let verbose = if options.verbose { " verbose" } else { "" };
         Ok(vec![format!("Canned{verbose}"), if options.analyze { "ran" } else { "planned" }.to_string()])
+    }
+
+    async fn refresh_catalog(&self, _: Option<SourceId>) -> Result<Vec<(SourceId, Error)>> {
+        Ok(Vec::new())
     }
 
     async fn reload(&self, _: Arc<Config>) {}

@@ -35,7 +35,7 @@ async fn other_columns_are_an_error_and_never_a_wrong_value() {
         fixture.parquet("t.parquet", &batch([(name, column)]));
         let Err(error) = fixture.session().await.scan(request).await else { panic!("it must not start") };
         assert_eq!(error.sqlstate(), state::OBJECT_NOT_IN_PREREQUISITE_STATE);
-        assert!(error.hint().unwrap().contains("Refresh"));
+        assert!(error.hint().unwrap().contains("refresh_catalog"));
         fixture.table("t").await;
         fixture.rows(&format!("SELECT {name}::text FROM t")).await.expect("after a refresh");
     }

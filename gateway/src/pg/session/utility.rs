@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cost_model::SourceId;
 use planner::Error;
 use planner::error::state;
 use planner::plan::ParameterValue;
@@ -85,11 +86,26 @@ impl Session {
             }
             Command::Fetch { cursor, count, discard } => return self.fetch(cursor, *count, *discard, formats).await,
             Command::Copy { options, .. } => return self.copy(prepared, options).await,
+            Command::RefreshCatalog { source } => self.refresh_catalog(source.as_deref()).await?,
             Command::Ignored(tag) => tag,
             Command::Refused(error) => return Err(error.clone().into()),
             _ => return Err(Error::internal("a statement that returns rows was run as one that does not").into()),
         };
         Ok(tag.to_string())
+    }
+
+    /// A source that was asked for by name must answer; of all others those that do not are named in warnings.
+    async fn refresh_catalog(&mut self, source: Option<&str>) -> Result<&'static str, Fault> {
+        let engine = self.shared.engine.clone();
+        let refreshed = engine.refresh_catalog(source.map(SourceId::new));
+        for (id, error) in self.stop.wait(&mut self.conn, refreshed).await?? {
+            if source.is_some() {
+                return Err(error.into());
+            }
+            let message = format!("source \"{id}\" does not answer ({error}); its last known tables stay");
+            self.warn(error.sqlstate(), &message);
+        }
+        Ok("CALL")
     }
 
     fn discard(&mut self, what: Discard) -> Result<&'static str, Fault> {

@@ -77,6 +77,10 @@ pub enum Command {
         query: Sql,
         options: CopyOptions,
     },
+    /// `CALL narrows.refresh_catalog([source])`.
+    RefreshCatalog {
+        source: Option<String>,
+    },
     /// Accepted, has nothing to do: tag.
     Ignored(&'static str),
     /// Understood and refused, when it is run.

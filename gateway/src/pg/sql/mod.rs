@@ -1,6 +1,7 @@
 //! The SQL a session understands by itself: where statements end, transactions, settings, prepared statements, cursors, COPY.
 //! Queries are passed on as text.
 
+mod call;
 mod command;
 mod copy;
 mod cursor;

@@ -4,6 +4,7 @@ use planner::error::state;
 use planner::pgtype::type_by_name;
 use planner::{Error, PgType, Result};
 
+use super::call::call;
 use super::command::*;
 use super::copy::copy;
 use super::cursor::Tokens;
@@ -71,8 +72,9 @@ fn statement(sql: &str, tokens: &[Token]) -> Result<Command> {
         "fetch" | "move" => fetch(&mut t, first == "move"),
         "close" => close(&mut t),
         "copy" => copy(&mut t),
+        "call" => call(&mut t),
         "unlisten" => Ok(Command::Ignored("UNLISTEN")),
-        "listen" | "notify" | "do" | "call" | "load" | "checkpoint" | "lock" => {
+        "listen" | "notify" | "do" | "load" | "checkpoint" | "lock" => {
             Ok(Command::Refused(Error::unsupported(first.to_uppercase())))
         }
         word if WRITES.contains(&word) => Ok(Command::Refused(read_only(sql, tokens))),

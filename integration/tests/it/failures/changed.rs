@@ -62,7 +62,12 @@ async fn a_change_at_the_source_is_an_error_until_the_catalog_is_read_again() {
     // None of it is the servers' fault.
     answers(&client, "select count(*) from narrows.sources where state = 'healthy'", "2").await;
 
-    reload(&gateway);
+    for source in ["pg", "my"] {
+        let failed = client.simple_query(&format!("select a from {source}.dropped")).await.unwrap_err();
+        let hint = failed.as_db_error().and_then(|e| e.hint()).unwrap_or_default();
+        assert!(hint.contains("narrows.refresh_catalog"), "{hint}");
+        client.batch_execute(&format!("call narrows.refresh_catalog('{source}')")).await.unwrap();
+    }
     for source in ["pg", "my"] {
         answers(&client, &format!("select a from {source}.retyped"), "one").await;
         answers(&client, &format!("select a from {source}.widened"), "1234567.0123456789").await;
@@ -70,4 +75,14 @@ async fn a_change_at_the_source_is_an_error_until_the_catalog_is_read_again() {
         assert_eq!(error(&client, &format!("select a from {source}.dropped")).await.0, "42P01");
         assert_eq!(error(&client, &format!("select b from {source}.lost")).await.0, "42703");
     }
+
+    change("create table fresh (a int); insert into fresh values (7);");
+    assert_eq!(error(&client, "select a from pg.fresh").await.0, "42P01");
+    client.batch_execute("call narrows.refresh_catalog()").await.unwrap();
+    for source in ["pg", "my"] {
+        assert_eq!(rows(&client, &format!("select a from {source}.fresh")).await[0][0].as_deref(), Some("7"));
+    }
+    assert_eq!(error(&client, "call narrows.refresh_catalog('nosuch')").await.0, "42704");
+    assert_eq!(error(&client, "call narrows.refresh_catalog(1)").await.0, "42883");
+    assert_eq!(error(&client, "call elsewhere()").await.0, "42883");
 }
