@@ -8,3 +8,4 @@ pub mod gateway;
 pub mod oracle;
 pub mod servers;
 pub mod tpch;
+pub mod wan;

@@ -13,4 +13,5 @@ mod postgres_connector;
 mod serve;
 mod shared;
 mod tpch;
+mod wan;
 mod workspace;
