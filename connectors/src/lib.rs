@@ -4,5 +4,6 @@ pub mod connector;
 pub mod engine;
 pub mod files;
 pub mod mysql;
+mod pool;
 pub mod postgres;
 pub mod site;

@@ -9,6 +9,9 @@ use planner::Result;
 use planner::error::Error;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::engine::UnsupportedTypes;
+use crate::pool::Credential;
+
 /// libpq's `sslmode`, as far as MySQL knows the difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
@@ -38,11 +41,16 @@ pub struct MySqlConfig {
     pub connect_timeout: Duration,
     /// Schemas to show; all but the server's own if `None`.
     pub schemas: Option<Vec<String>>,
-    pub unsupported: crate::engine::UnsupportedTypes,
+    pub unsupported: UnsupportedTypes,
+    /// Connections the server sees from here, those that cancel not counted.
+    pub max_connections: usize,
+    /// A connection is closed when it has been idle or open for so long.
+    pub idle_timeout: Duration,
+    pub max_lifetime: Duration,
 }
 
 /// What escaping, dates and arithmetic depend on.
-const PINS: [&str; 5] = [
+pub(super) const PINS: [&str; 5] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
     "SET SESSION time_zone = '+00:00'",
     "SET NAMES utf8mb4",
@@ -52,7 +60,26 @@ const PINS: [&str; 5] = [
 ];
 
 impl MySqlConfig {
-    fn options(&self, tls: bool) -> OptsBuilder {
+    pub fn new(source: SourceId, host: &str, database: &str, user: &str) -> Self {
+        Self {
+            source,
+            host: host.into(),
+            port: 3306,
+            database: database.into(),
+            user: user.into(),
+            password: None,
+            tls: Tls::Prefer,
+            root_certificates: None,
+            connect_timeout: Duration::from_secs(10),
+            schemas: None,
+            unsupported: UnsupportedTypes::default(),
+            max_connections: 8,
+            idle_timeout: Duration::from_secs(300),
+            max_lifetime: Duration::from_secs(3600),
+        }
+    }
+
+    fn options(&self, credential: &Credential, tls: bool) -> OptsBuilder {
         let ssl = SslOpts::default()
             .with_danger_accept_invalid_certs(matches!(self.tls, Tls::Prefer | Tls::Require))
             .with_danger_skip_domain_validation(self.tls != Tls::VerifyFull)
@@ -60,31 +87,32 @@ impl MySqlConfig {
         OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
             .tcp_port(self.port)
-            .user(Some(self.user.clone()))
-            .pass(self.password.as_ref().map(|p| p.expose_secret().to_string()))
+            .user(Some(credential.user.to_string()))
+            .pass(credential.password.as_ref().map(|p| p.expose_secret().to_string()))
             .db_name(Some(self.database.clone()))
             // A Unix socket would bypass whatever shapes or protects the network path.
             .prefer_socket(false)
             .tcp_nodelay(true)
             .max_allowed_packet(Some(64 << 20))
             .wait_timeout(Some(28_800))
-            .stmt_cache_size(0)
+            // Each statement closes the one before it; with none, nobody would close them.
+            .stmt_cache_size(1)
             .ssl_opts(tls.then_some(ssl))
             .setup(PINS.to_vec())
     }
 
     /// A pinned connection.
-    pub(super) async fn connect(&self) -> Result<Conn> {
-        let first = self.try_connect(self.tls != Tls::Disable).await;
+    pub(super) async fn connect(&self, credential: &Credential) -> Result<Conn> {
+        let first = self.try_connect(credential, self.tls != Tls::Disable).await;
         let connected = match first {
-            Err(e) if self.tls == Tls::Prefer && is_without_tls(&e) => self.try_connect(false).await,
+            Err(e) if self.tls == Tls::Prefer && is_without_tls(&e) => self.try_connect(credential, false).await,
             other => other,
         };
         connected.map_err(|e| super::error::not_connected(&self.source, e))
     }
 
-    async fn try_connect(&self, tls: bool) -> Result<Conn, mysql_async::Error> {
-        let connecting = Conn::new(self.options(tls));
+    async fn try_connect(&self, credential: &Credential, tls: bool) -> Result<Conn, mysql_async::Error> {
+        let connecting = Conn::new(self.options(credential, tls));
         tokio::time::timeout(self.connect_timeout, connecting).await.unwrap_or_else(|_| {
             Err(mysql_async::IoError::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
         })

@@ -8,30 +8,65 @@ mod config;
 mod decode;
 mod error;
 mod introspect;
+mod server;
 mod session;
 mod types;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cost_model::Clock;
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use planner::catalog::{EngineKind, SourceSchema};
 use planner::error::state;
 use planner::{Error, PgType, Result};
+use tokio::runtime::Handle;
 
 pub use config::{MySqlConfig, Tls};
 
+use self::server::{Connection, Pool};
 use crate::engine::{Engine, EngineSession, SessionRequest};
+use crate::pool::Connection as _;
 
-#[derive(Debug)]
 pub struct MySql {
-    config: Arc<MySqlConfig>,
+    pool: Arc<Pool>,
 }
 
 impl MySql {
-    pub fn new(config: MySqlConfig) -> Self {
-        Self { config: Arc::new(config) }
+    /// Connects to nothing. Connections will live on `io`.
+    pub fn new(config: MySqlConfig, clock: Arc<dyn Clock>, io: Handle) -> Self {
+        Self { pool: server::pool(config, clock, io) }
     }
+
+    fn config(&self) -> &MySqlConfig {
+        &self.pool.server.config
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        self.pool.checkout(&self.pool.server.credential("")).await
+    }
+
+    /// A connection on which a statement failed is not used again.
+    fn done<T>(&self, connection: Connection, result: Result<T>) -> Result<T> {
+        match result {
+            Ok(_) => self.pool.give_back(connection),
+            Err(_) => connection.close(),
+        }
+        result
+    }
+}
+
+/// Names and types of a statement's result.
+async fn describe(connection: &mut Conn, config: &MySqlConfig, sql: &str) -> Result<Vec<(String, PgType)>> {
+    let statement = connection.prep(sql).await.map_err(|e| config.error(e))?;
+    let columns: Vec<_> = statement.columns().iter().map(types::of_result_column).collect();
+    connection.close(statement).await.map_err(|e| config.error(e))?;
+    if columns.is_empty() {
+        let error = Error::new(state::SYNTAX_ERROR, "the statement does not return rows");
+        return Err(error.with_source_id(config.source.clone()));
+    }
+    Ok(columns)
 }
 
 #[async_trait]
@@ -41,33 +76,24 @@ impl Engine for MySql {
     }
 
     async fn ping(&self) -> Result<()> {
-        let mut connection = self.config.connect().await?;
-        let answer = connection.query_drop("SELECT 1").await;
-        let closed = connection.disconnect().await;
-        answer.and(closed).map_err(|e| self.config.error(e))
+        let mut connection = self.connect().await?;
+        let answer = connection.conn.ping().await.map_err(|e| self.config().error(e));
+        self.done(connection, answer)
     }
 
     async fn introspect(&self) -> Result<SourceSchema> {
-        let mut connection = self.config.connect().await?;
-        let schema = introspect::introspect(&mut connection, &self.config).await;
-        let _ = connection.disconnect().await;
-        schema
+        let mut connection = self.connect().await?;
+        let schema = introspect::introspect(&mut connection.conn, self.config()).await;
+        self.done(connection, schema)
     }
 
     async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>> {
-        let mut connection = self.config.connect().await?;
-        let prepared = connection.prep(sql).await;
-        let statement = prepared.map_err(|e| self.config.error(e))?;
-        let columns: Vec<_> = statement.columns().iter().map(types::of_result_column).collect();
-        let _ = connection.disconnect().await;
-        if columns.is_empty() {
-            let error = Error::new(state::SYNTAX_ERROR, "the statement does not return rows");
-            return Err(error.with_source_id(self.config.source.clone()));
-        }
-        Ok(columns)
+        let mut connection = self.connect().await?;
+        let described = describe(&mut connection.conn, self.config(), sql).await;
+        self.done(connection, described)
     }
 
     async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
-        Ok(Arc::new(session::Session::open(self.config.clone(), request).await?))
+        Ok(Arc::new(session::Session::open(self.pool.clone(), request).await?))
     }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use planner::Result;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::net::lookup_host;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode as DriverSslMode;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -16,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::config::{PostgresConfig, SslMode};
 use super::error::{Blame, During};
+use crate::pool::{self, Credential, Slot};
 
 /// What a session's results and literals depend on. `transform_null_equals` and `array_nulls` change what statements mean,
 /// `extra_float_digits` and the styles what casts to text give; everything is read-only.
@@ -24,20 +24,13 @@ const PINS: &str = "SET standard_conforming_strings = on; SET client_encoding = 
     SET search_path = ''; SET transform_null_equals = off; SET array_nulls = on; \
     SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = on; SET statement_timeout = 0";
 
-/// Who connects. Every principal shares the configured account for now; pools are kept apart by it.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    pub user: Arc<str>,
-    pub password: Option<SecretString>,
-}
-
 /// An open connection in the hands of one user. Dropped, it is closed at once, whatever it is doing.
 pub struct Connection {
     pub client: Client,
     /// `statement_timeout` of the session in milliseconds; 0: none.
     pub statement_timeout: u64,
-    pub user: Arc<str>,
-    pub opened: Duration,
+    user: Arc<str>,
+    opened: Duration,
     /// The server's, of several that the host name may stand for; `None` for a Unix socket.
     address: Option<SocketAddr>,
     hangup: Hangup,
@@ -65,29 +58,28 @@ impl Connection {
     pub fn canceler(&self) -> Canceler {
         Canceler { token: self.client.cancel_token(), address: self.address }
     }
+}
 
-    /// Says goodbye instead of hanging up: the task sends the rest once the client is gone.
-    pub fn close(mut self) {
+impl pool::Connection for Connection {
+    fn user(&self) -> &Arc<str> {
+        &self.user
+    }
+
+    fn opened(&self) -> Duration {
+        self.opened
+    }
+
+    fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    async fn answers(&mut self) -> bool {
+        self.client.check_connection().await.is_ok()
+    }
+
+    /// Instead of hanging up: the task sends the rest once the client is gone.
+    fn close(mut self) {
         self.hangup.0 = None;
-    }
-}
-
-/// Held by the task that drives a connection, so that a slot is free only when its connection really is closed.
-pub struct Slot {
-    permit: Option<OwnedSemaphorePermit>,
-    changed: Arc<Notify>,
-}
-
-impl Slot {
-    pub fn new(permit: OwnedSemaphorePermit, changed: Arc<Notify>) -> Self {
-        Self { permit: Some(permit), changed }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.permit = None;
-        self.changed.notify_one();
     }
 }
 
@@ -170,6 +162,7 @@ async fn pinned(
     address: Option<SocketAddr>,
 ) -> Result<Connection> {
     let task = tokio::spawn(async move {
+        // Free only when the connection really is closed.
         let _slot = slot;
         if let Err(e) = connection.await {
             tracing::debug!(error = %e, "connection ended");

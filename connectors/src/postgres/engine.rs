@@ -13,7 +13,7 @@ use super::config::PostgresConfig;
 use super::connect::Connection;
 use super::error::During;
 use super::introspect;
-use super::pool::Pool;
+use super::server::{self, Pool};
 use super::session::PgSession;
 use super::types;
 use crate::engine::{Engine, EngineSession, SessionRequest};
@@ -25,11 +25,11 @@ pub struct PostgresEngine {
 impl PostgresEngine {
     /// Reads certificates, connects to nothing. Connections will live on `io`.
     pub fn new(config: PostgresConfig, clock: Arc<dyn Clock>, io: Handle) -> Result<Self> {
-        Ok(Self { pool: Pool::new(config, clock, io)? })
+        Ok(Self { pool: server::pool(config, clock, io)? })
     }
 
     async fn connect(&self) -> Result<Connection> {
-        self.pool.checkout(&self.pool.credential("")).await
+        self.pool.checkout(&self.pool.server.credential("")).await
     }
 }
 
@@ -41,15 +41,15 @@ impl Engine for PostgresEngine {
 
     async fn ping(&self) -> Result<()> {
         let connection = self.connect().await?;
-        self.pool.blame.result(connection.client.check_connection().await, During::Connect)?;
+        self.pool.server.blame.result(connection.client.check_connection().await, During::Connect)?;
         self.pool.give_back(connection);
         Ok(())
     }
 
     async fn introspect(&self) -> Result<SourceSchema> {
         let connection = self.connect().await?;
-        let schema = introspect::read(&connection.client, self.pool.config());
-        let schema = self.pool.blame.result(schema.await, During::PassThrough)?;
+        let schema = introspect::read(&connection.client, &self.pool.server.config);
+        let schema = self.pool.server.blame.result(schema.await, During::PassThrough)?;
         self.pool.give_back(connection);
         Ok(schema)
     }
@@ -57,18 +57,23 @@ impl Engine for PostgresEngine {
     async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>> {
         let connection = self.connect().await?;
         let described = connection.client.prepare(&format!("/* narrows */ {sql}")).await;
-        let described = self.pool.blame.result(described, During::PassThrough)?;
+        let described = self.pool.server.blame.result(described, During::PassThrough)?;
         let columns = described.columns().iter().map(|column| {
-            let ty = types::result_type(column.type_(), column.type_modifier(), self.pool.config().unsupported_types);
+            let ty =
+                types::result_type(column.type_(), column.type_modifier(), self.pool.server.config.unsupported_types);
             let ty = ty.ok_or_else(|| {
                 let (name, ty) = (column.name(), column.type_());
-                self.pool.blame.own(Error::unsupported(format!("type {ty} of result column \"{name}\"")))
+                self.pool.server.blame.own(Error::unsupported(format!("type {ty} of result column \"{name}\"")))
             })?;
             Ok((column.name().to_string(), ty))
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         if columns.is_empty() {
-            return Err(self.pool.blame.own(Error::new(state::SYNTAX_ERROR, "the statement does not return rows")));
+            return Err(self
+                .pool
+                .server
+                .blame
+                .own(Error::new(state::SYNTAX_ERROR, "the statement does not return rows")));
         }
         drop(described);
         self.pool.give_back(connection);

@@ -17,13 +17,14 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connect::{Connection, Credential};
+use super::connect::Connection;
 use super::error::During;
-use super::pool::Pool;
 use super::scan::{Answer, End, Outlet, Statement, channel, pump};
+use super::server::Pool;
 use super::split;
 use super::working::{AGAIN, STOPPING, Working};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
+use crate::pool::Credential;
 
 const SAVEPOINT: &str = "SAVEPOINT narrows";
 const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT narrows";
@@ -65,7 +66,7 @@ struct Reader {
 
 impl PgSession {
     pub async fn open(pool: Arc<Pool>, request: SessionRequest) -> Result<Self> {
-        let credential = pool.credential(&request.principal);
+        let credential = pool.server.credential(&request.principal);
         let first = pool.checkout(&credential).await?;
         Ok(Self(Arc::new(Session {
             comment: format!("/* narrows query={} */ ", request.query).into(),
@@ -86,7 +87,7 @@ impl PgSession {
 impl EngineSession for PgSession {
     async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
         let session = self.0.clone();
-        let config = session.pool.config();
+        let config = &session.pool.server.config;
         let statement = Statement {
             comment: session.comment.clone(),
             copy: request.estimated_rows.is_none_or(|rows| rows >= config.copy_from_rows),
@@ -101,8 +102,8 @@ impl EngineSession for PgSession {
             let worth_it = whole >= config.split_from_rows && rows >= whole / 10.0;
             worth_it && !session.request.snapshot && session.request.connections > 1
         });
-        let (outlet, rows) = channel(request.schema, session.canceled.clone(), session.pool.blame.clone());
-        let io = session.pool.io().clone();
+        let (outlet, rows) = channel(request.schema, session.canceled.clone(), session.pool.server.blame.clone());
+        let io = session.pool.server.io.clone();
         io.spawn(async move {
             let result = match table {
                 _ if outlet.canceled() => Ok(()),
@@ -110,7 +111,7 @@ impl EngineSession for PgSession {
                 None if session.request.snapshot => session.scan_snapshot(&statement, &outlet).await,
                 None => session.scan_alone(&statement, &outlet).await,
             };
-            let result = if outlet.canceled() { Err(session.pool.blame.canceled()) } else { result };
+            let result = if outlet.canceled() { Err(session.pool.server.blame.canceled()) } else { result };
             // The connections go back before the reader hears of the end.
             drop(session);
             outlet.finish(result).await;
@@ -126,7 +127,7 @@ impl EngineSession for PgSession {
         self.0.canceled.cancel();
         self.0.working.close();
         if tokio::time::timeout(STOPPING, self.0.working.wait()).await.is_err() {
-            tracing::warn!(source = %self.0.pool.blame.0, query = %self.0.request.query, "statements did not stop in time");
+            tracing::warn!(source = %self.0.pool.server.blame.0, query = %self.0.request.query, "statements did not stop in time");
         }
     }
 }
@@ -138,7 +139,7 @@ impl Session {
             Some(connection) => connection,
             None => match self.canceled.run_until_cancelled(self.pool.checkout(&self.credential)).await {
                 Some(connection) => connection?,
-                None => return Err(self.pool.blame.canceled()),
+                None => return Err(self.pool.server.blame.canceled()),
             },
         };
         Ok(self.put_to_work(connection))
@@ -152,7 +153,7 @@ impl Session {
     /// and in whole seconds, so that it seldom has to be changed.
     fn statement_timeout(&self) -> u64 {
         self.request.deadline.map_or(0, |at| {
-            let left = at.saturating_sub(self.pool.clock().now());
+            let left = at.saturating_sub(self.pool.server.clock.now());
             (left.as_secs() + 2) * 1000
         })
     }
@@ -177,7 +178,7 @@ impl Session {
             connection.statement_timeout = timeout;
             format!("SET statement_timeout = {timeout}")
         };
-        match pump(&connection.client, &before, statement, outlet, &self.pool.blame).await? {
+        match pump(&connection.client, &before, statement, outlet, &self.pool.server.blame).await? {
             End::Complete if statement.passthrough => working.close(),
             End::Complete => working.give_back(),
             End::Stopped(_) => {}
@@ -190,7 +191,7 @@ impl Session {
         let (reader, before, permit) = self.reader(outlet).await?;
         let first = reader.first;
         let mut working = self.put_to_work(reader.connection);
-        let result = pump(&working.connection()?.client, &before, statement, outlet, &self.pool.blame).await;
+        let result = pump(&working.connection()?.client, &before, statement, outlet, &self.pool.server.blame).await;
         let kept = match &result {
             // Settings go back to what they were, too.
             Ok(End::Complete) if statement.passthrough => self.roll_back(&mut working).await,
@@ -259,9 +260,9 @@ impl Session {
     pub async fn ask(&self, working: &mut Working, script: &str, outlet: &Outlet) -> Result<Vec<Option<String>>> {
         let messages = tokio::select! {
             messages = working.connection()?.client.simple_query(script) => messages,
-            () = outlet.stopped() => return Err(self.pool.blame.canceled()),
+            () = outlet.stopped() => return Err(self.pool.server.blame.canceled()),
         };
-        let messages = self.pool.blame.result(messages, During::Statement)?;
+        let messages = self.pool.server.blame.result(messages, During::Statement)?;
         let row = messages.iter().find_map(|m| match m {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -291,7 +292,7 @@ impl Session {
             }
         });
         loop {
-            self.pool.cancel(&connection.canceler()).await;
+            self.pool.server.cancel(&connection.canceler()).await;
             if let Ok(arrived) = tokio::time::timeout(AGAIN, &mut arrived).await {
                 return arrived && client.batch_execute(ROLLBACK).await.is_ok();
             }
@@ -315,7 +316,7 @@ impl Drop for Session {
             return;
         }
         let pool = self.pool.clone();
-        let io = pool.io().clone();
+        let io = pool.server.io.clone();
         io.spawn(async move {
             for Reader { connection, .. } in readers {
                 if connection.client.batch_execute("COMMIT").await.is_ok() {

@@ -148,7 +148,7 @@ async fn read_ranges(
         None => match session.connect().await {
             Ok(working) => working,
             Err(error) => {
-                tracing::warn!(source = %session.pool.blame.0, %error, "a table is read over fewer connections");
+                tracing::warn!(source = %session.pool.server.blame.0, %error, "a table is read over fewer connections");
                 return Ok(None);
             }
         },
@@ -157,7 +157,8 @@ async fn read_ranges(
     while let Some(condition) = scan.ranges.next(&scan.alias) {
         let mut statement = scan.statement.clone();
         statement.sql.insert_str(scan.at, &condition);
-        let end = pump(client, &std::mem::take(&mut before), &statement, &scan.outlet, &session.pool.blame).await?;
+        let end =
+            pump(client, &std::mem::take(&mut before), &statement, &scan.outlet, &session.pool.server.blame).await?;
         if let End::Stopped(_) = end {
             return Ok(None);
         }

@@ -7,7 +7,8 @@ use planner::{Error, Result};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connect::Connection;
-use super::pool::Pool;
+use super::server::Pool;
+use crate::pool::Connection as _;
 
 /// How long a stopped statement may take to end before its connection is given up.
 pub const STOPPING: Duration = Duration::from_secs(3);
@@ -67,7 +68,7 @@ impl Drop for Working {
             && !connection.client.is_closed()
         {
             let pool = self.pool.clone();
-            let io = pool.io().clone();
+            let io = pool.server.io.clone();
             io.spawn(async move {
                 if stop(&pool, &connection).await {
                     connection.close();
@@ -86,7 +87,7 @@ async fn stop(pool: &Pool, connection: &Connection) -> bool {
     let stopping = async {
         let mut ended = quiet(AT_ONCE).await;
         while !ended {
-            pool.cancel(&canceler).await;
+            pool.server.cancel(&canceler).await;
             ended = quiet(AGAIN).await;
         }
     };

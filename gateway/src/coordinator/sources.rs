@@ -30,7 +30,6 @@ pub struct Connectors {
     pub by_id: HashMap<SourceId, Connector>,
 }
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection of a query without a deadline of its own.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -75,7 +74,9 @@ fn engine(source: &SourceConfig, executor: &Arc<Executor>, clock: &Arc<dyn Clock
             let io = tokio::runtime::Handle::current();
             Arc::new(PostgresEngine::new(postgres_config(source, server), clock.clone(), io)?)
         }
-        Endpoint::MySql(server) => Arc::new(MySql::new(mysql(source, server))),
+        Endpoint::MySql(server) => {
+            Arc::new(MySql::new(mysql(source, server), clock.clone(), tokio::runtime::Handle::current()))
+        }
         Endpoint::Files(path) => {
             let config = FilesConfig {
                 source: SourceId::new(&source.name),
@@ -116,23 +117,19 @@ fn postgres_config(source: &SourceConfig, server: &Server) -> PostgresConfig {
 }
 
 fn mysql(source: &SourceConfig, server: &Server) -> MySqlConfig {
-    MySqlConfig {
-        source: SourceId::new(&source.name),
-        host: server.host.clone(),
-        port: server.port,
-        database: server.database.clone(),
-        user: server.user.clone(),
-        password: server.password.clone(),
-        tls: match server.sslmode {
-            config::SslMode::Disable => Tls::Disable,
-            config::SslMode::Prefer => Tls::Prefer,
-            config::SslMode::Require => Tls::Require,
-            config::SslMode::VerifyCa => Tls::VerifyCa,
-            config::SslMode::VerifyFull => Tls::VerifyFull,
-        },
-        root_certificates: server.sslrootcert.clone(),
-        connect_timeout: CONNECT_TIMEOUT,
-        schemas: source.schemas.clone(),
-        unsupported: policy(source.unsupported_types),
-    }
+    let mut config = MySqlConfig::new(SourceId::new(&source.name), &server.host, &server.database, &server.user);
+    config.port = server.port;
+    config.password = server.password.clone();
+    config.tls = match server.sslmode {
+        crate::config::SslMode::Disable => Tls::Disable,
+        crate::config::SslMode::Prefer => Tls::Prefer,
+        crate::config::SslMode::Require => Tls::Require,
+        crate::config::SslMode::VerifyCa => Tls::VerifyCa,
+        crate::config::SslMode::VerifyFull => Tls::VerifyFull,
+    };
+    config.root_certificates = server.sslrootcert.clone();
+    config.schemas = source.schemas.clone();
+    config.unsupported = policy(source.unsupported_types);
+    config.max_connections = source.max_connections.max(1) as usize;
+    config
 }

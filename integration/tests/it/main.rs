@@ -9,6 +9,7 @@ mod generated;
 mod harness;
 mod injection;
 mod leftovers;
+mod mysql_pool;
 mod postgres_connector;
 mod serve;
 mod shared;

@@ -168,19 +168,16 @@ impl Kind {
                 config.connect_timeout = Duration::from_secs(2);
                 Arc::new(PostgresEngine::new(config, clock, Handle::current()).unwrap())
             }
-            Self::MariaDb => Arc::new(MySql::new(MySqlConfig {
-                source: SourceId::new("src"),
-                host: "127.0.0.1".into(),
-                port: options.port.unwrap_or(engines.mariadb.port),
-                database: "test".into(),
-                user: "narrows".into(),
-                password: Some("narrows".to_string().into()),
-                tls: Tls::Disable,
-                root_certificates: None,
-                connect_timeout: Duration::from_secs(2),
-                schemas: None,
-                unsupported: options.policy,
-            })),
+            Self::MariaDb => {
+                let mut config = MySqlConfig::new(SourceId::new("src"), "127.0.0.1", "test", "narrows");
+                config.port = options.port.unwrap_or(engines.mariadb.port);
+                config.password = Some("narrows".to_string().into());
+                config.tls = Tls::Disable;
+                config.unsupported = options.policy;
+                config.max_connections = options.max_connections;
+                config.connect_timeout = Duration::from_secs(2);
+                Arc::new(MySql::new(config, clock, Handle::current()))
+            }
             Self::Files => {
                 let config = FilesConfig {
                     source: SourceId::new("src"),
