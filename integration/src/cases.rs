@@ -50,6 +50,16 @@ struct Column {
     parquet: Option<String>,
 }
 
+fn quoted(name: &str, quote: char) -> String {
+    format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")))
+}
+
+impl Column {
+    fn quoted(&self, quote: char) -> String {
+        quoted(&self.name, quote)
+    }
+}
+
 fn read(name: &str) -> io::Result<String> {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name))
 }
@@ -65,7 +75,7 @@ pub fn cases() -> io::Result<Vec<Case>> {
 
 fn tables() -> io::Result<Vec<(String, Table)>> {
     let mut all = Vec::new();
-    for file in ["tables.json", "structure-tables.json"] {
+    for file in ["tables.json", "structure-tables.json", "trap-tables.json"] {
         let tables: serde_json::Map<String, Value> = serde_json::from_str(&read(file)?).map_err(io::Error::other)?;
         for (name, table) in tables {
             all.push((name, serde_json::from_value(table).map_err(io::Error::other)?));
@@ -94,7 +104,7 @@ fn text(value: &Value) -> Option<String> {
     })
 }
 
-fn create(table: &str, types: &[(&str, &str)], rows: impl Iterator<Item = Vec<String>>, suffix: &str) -> String {
+fn create(table: &str, types: &[(String, &str)], rows: impl Iterator<Item = Vec<String>>, suffix: &str) -> String {
     let columns: Vec<String> = types.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
     let rows: Vec<String> = rows.map(|values| format!("({})", values.join(", "))).collect();
     let create = format!("create table {table} ({}){suffix};\n", columns.join(", "));
@@ -103,11 +113,11 @@ fn create(table: &str, types: &[(&str, &str)], rows: impl Iterator<Item = Vec<St
 
 pub fn load_postgres(server: &TestPostgres) -> io::Result<()> {
     for (name, table) in tables()? {
-        let types: Vec<(&str, &str)> =
-            table.columns.iter().filter_map(|c| Some((c.name.as_str(), c.postgres.as_deref()?))).collect();
+        let types: Vec<_> =
+            table.columns.iter().filter_map(|c| Some((c.quoted('"'), c.postgres.as_deref()?))).collect();
         let quote = |v: &Value| text(v).map_or("null".to_string(), |t| format!("'{}'", t.replace('\'', "''")));
         let rows = table.rows.iter().map(|row| row.iter().map(quote).collect());
-        server.sql(&create(&name, &types, rows, ""))?;
+        server.sql(&create(&quoted(&name, '"'), &types, rows, ""))?;
     }
     server.sql("analyze").map(drop)
 }
@@ -115,10 +125,8 @@ pub fn load_postgres(server: &TestPostgres) -> io::Result<()> {
 pub fn load_mariadb(server: &TestMariaDb) -> io::Result<()> {
     for (name, table) in tables()? {
         let kept: Vec<usize> = (0..table.columns.len()).filter(|i| table.columns[*i].mariadb.is_some()).collect();
-        let types: Vec<(&str, &str)> = kept
-            .iter()
-            .map(|i| (table.columns[*i].name.as_str(), table.columns[*i].mariadb.as_deref().unwrap_or_default()))
-            .collect();
+        let columns = kept.iter().map(|i| &table.columns[*i]);
+        let types: Vec<_> = columns.map(|c| (c.quoted('`'), c.mariadb.as_deref().unwrap_or_default())).collect();
         let quote = |v: &Value| match bytes(v) {
             Some(hex) => format!("X'{hex}'"),
             None => {
@@ -126,7 +134,10 @@ pub fn load_mariadb(server: &TestMariaDb) -> io::Result<()> {
             }
         };
         let rows = table.rows.iter().map(|row| kept.iter().map(|i| quote(&row[*i])).collect());
-        server.sql(&format!("set names utf8mb4;\n{}", create(&name, &types, rows, " character set utf8mb4")))?;
+        server.sql(&format!(
+            "set names utf8mb4;\n{}",
+            create(&quoted(&name, '`'), &types, rows, " character set utf8mb4")
+        ))?;
     }
     Ok(())
 }

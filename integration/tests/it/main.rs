@@ -14,5 +14,6 @@ mod postgres_connector;
 mod serve;
 mod shared;
 mod tpch;
+mod traps;
 mod wan;
 mod workspace;

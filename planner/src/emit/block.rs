@@ -6,6 +6,7 @@
 use std::cell::Cell;
 
 use datafusion_common::{DFSchemaRef, JoinType, NullEquality};
+use datafusion_expr::expr::Sort as SortExpr;
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{
     Aggregate, Distinct, Expr, FetchType, Join, Limit, LogicalPlan, Projection, SkipType, Sort, TableScan, Union,
@@ -223,8 +224,7 @@ impl<'a> Emitter<'a> {
             let keys = keys.collect::<Written<Vec<_>>>()?;
             (keys, a.aggr_expr.iter().map(|e| writer.write(e, None)).collect::<Written<Vec<_>>>()?)
         };
-        // A constant key would be read as a column number.
-        if a.group_expr.iter().any(|e| matches!(e, Expr::Literal(..))) {
+        if columns.iter().any(Sql::is_position) {
             return Err(Refusal::new("grouping by a constant"));
         }
         block.group = Some(columns.iter().map(|k| k.text.clone()).collect());
@@ -252,11 +252,15 @@ impl<'a> Emitter<'a> {
 
     pub fn sort(&self, block: Block, s: &Sort, outer: &Scopes<'_>) -> Written<Block> {
         let mut block = self.up_to(block, Stage::Windowed)?;
-        // A bare number in ORDER BY is a column number; constants do not order anything.
         let keys = {
             let writer = self.writer(outer.with(&block.schema, &block.columns));
+            // Constants do not order anything.
             let keys = s.expr.iter().filter(|k| !matches!(k.expr, Expr::Literal(..)));
-            keys.map(|k| writer.sort(k)).collect::<Written<Vec<_>>>()?
+            let written = |k: &SortExpr| match writer.write(&k.expr, None)?.is_position() {
+                true => Err(Refusal::new("ordering by a constant")),
+                false => writer.sort(k),
+            };
+            keys.map(written).collect::<Written<Vec<_>>>()?
         };
         block.order = keys;
         block.stage = Stage::Ordered;
@@ -290,7 +294,7 @@ impl<'a> Emitter<'a> {
         let mut block = self.up_to(block, Stage::From)?;
         let keys = block.columns.iter().cloned().map(|c| self.dialect.group_key(self.source, c));
         block.columns = keys.collect::<Written<_>>()?;
-        if block.columns.is_empty() || block.columns.iter().any(|c| !c.text.contains('t')) {
+        if block.columns.is_empty() || block.columns.iter().any(Sql::is_position) {
             return Err(Refusal::new("DISTINCT over constants"));
         }
         block.group = Some(block.columns.iter().map(|c| c.text.clone()).collect());

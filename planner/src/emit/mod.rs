@@ -49,6 +49,14 @@ pub struct Sql {
 }
 
 impl Sql {
+    /// Whether GROUP BY and ORDER BY would read it as a column's number, or refuse it as a bad one: a constant that an inner
+    /// column stands for is written in its place.
+    pub fn is_position(&self) -> bool {
+        let bare = self.text.trim_matches(['(', ')']);
+        matches!(bare, "TRUE" | "FALSE" | "NULL")
+            || bare.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.'))
+    }
+
     pub fn new(text: impl Into<String>, ty: PgType) -> Self {
         Self { text: text.into(), ty, simple: false, key: false }
     }
