@@ -79,3 +79,12 @@ SELECT c.oid::regclass, c.oid::regclass::text, c.relnamespace::regnamespace, to_
 
 -- the catalogs describe themselves
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a WHERE a.attrelid = 'pg_namespace'::regclass AND a.attname <> 'nspacl' AND a.attnum > 0 ORDER BY a.attnum
+
+-- pg_dump and psql: where a row is from
+SELECT tableoid::regclass, tableoid, relname FROM pg_class WHERE relname = 'pairs' AND relnamespace = 'meta'::regnamespace
+
+-- tableoid of rows that an outer join adds
+SELECT a.r_regionkey, b.tableoid::regclass, b.tableoid IS NULL FROM region a LEFT JOIN region b ON b.r_regionkey = a.r_regionkey + 3 AND b.tableoid = 'region'::regclass ORDER BY 1
+
+-- * does not show it, and a subquery's own column of that name hides it
+SELECT * FROM (SELECT r.*, r.tableoid::regclass AS "of" FROM region r WHERE tableoid = 'region'::regclass) s ORDER BY 1 LIMIT 1

@@ -96,6 +96,18 @@ fn drivers_get_postgresqls_answers() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+#[test]
+fn every_catalog_can_be_read() {
+    let all = "SELECT 'TABLE ' || n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind IN ('r', 'v') AND n.nspname IN ('pg_catalog', 'information_schema', 'narrows')";
+    let list = here(all);
+    let tables: Vec<&str> = list.lines().map(str::trim).filter(|l| l.starts_with("TABLE ")).collect();
+    assert!(tables.len() > 150, "{list}");
+    for table in tables {
+        here(table);
+    }
+}
+
 /// Their lists are the gateway's own, or empty; that they come at all is what matters.
 #[test]
 fn every_command_is_answered() {
@@ -109,6 +121,7 @@ fn every_command_is_answered() {
         r"\dc",
         r"\dC",
         r"\dD",
+        r"\dd",
         r"\ddp",
         r"\dE",
         r"\des",
@@ -120,6 +133,7 @@ fn every_command_is_answered() {
         r"\dg",
         r"\di+",
         r"\dl",
+        r"\dL",
         r"\dm",
         r"\dn+",
         r"\do",

@@ -139,6 +139,11 @@ impl<'a> Binder<'a> {
         self.parameters.iter().map(|t| t.unwrap_or(PgType::TEXT)).collect()
     }
 
+    /// Whether the statement's text has a word, wherever it stands.
+    pub(super) fn mentions(&self, word: &str) -> bool {
+        self.sql.to_ascii_lowercase().contains(word)
+    }
+
     /// Position of a syntax node in characters from 1.
     pub fn position(&self, span: Span) -> Option<u32> {
         char_position(self.sql, span.start)

@@ -34,7 +34,7 @@ pub(super) struct Names {
 impl FromItem {
     /// One relation under one name.
     pub fn relation(plan: LogicalPlan, name: String, columns: Vec<ScopeColumn>) -> Self {
-        let relation = ScopeRelation { schema: None, name, columns: columns.clone(), table: None };
+        let relation = ScopeRelation { schema: None, name, columns: columns.clone(), table_oid: None, table: None };
         Self { plan, names: Names { relations: vec![relation], columns, hidden: Vec::new() } }
     }
 }

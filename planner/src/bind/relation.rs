@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use datafusion_expr::Expr;
+use datafusion_common::{Column, ScalarValue};
+use datafusion_expr::{Expr, LogicalPlan};
 use sqlparser::ast;
 
 use super::binder::Binder;
 use super::cte::rename;
 use super::from::FromItem;
 use super::node;
-use super::scope::{ScopeColumn, fold};
+use super::scope::{ScopeColumn, TABLE_OID, fold};
 use crate::catalog::Table;
 use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
+use crate::pgtype::PgType;
 use crate::source::CatalogTable;
 
 /// Searched before everything else, whatever the search path says.
@@ -61,10 +63,26 @@ impl Binder<'_> {
                 column_number: i16::try_from(i + 1).unwrap_or(0),
             })
             .collect();
+        let (plan, table_oid) = self.with_table_oid(plan, table.oid)?;
         let mut item = FromItem::relation(plan, table.name.clone(), columns);
+        item.names.relations[0].table_oid = table_oid;
         item.names.relations[0].schema = Some(table.schema.clone());
         item.names.relations[0].table = Some(table);
         Ok(item)
+    }
+
+    /// Adds `tableoid` to a table's rows, if the statement says the word.
+    fn with_table_oid(&mut self, plan: LogicalPlan, oid: u32) -> Result<(LogicalPlan, Option<ScopeColumn>)> {
+        if !self.mentions(TABLE_OID) {
+            return Ok((plan, None));
+        }
+        let value = Typed::literal(ScalarValue::Int64(Some(i64::from(oid))), PgType::OID).expr;
+        let relation = self.fresh("s");
+        let mut columns = node::all_columns(&plan);
+        columns.push(value.alias_qualified(Some(relation.clone()), TABLE_OID));
+        let column = Expr::Column(Column::new(Some(relation), TABLE_OID));
+        let scoped = ScopeColumn::computed(TABLE_OID, Typed::new(column, PgType::OID));
+        Ok((node::project(plan, columns)?, Some(scoped)))
     }
 
     fn find_table(&self, names: &[String]) -> Result<Arc<Table>> {

@@ -11,6 +11,9 @@ use crate::catalog::Table;
 use crate::error::{Error, Result, state};
 use crate::pgsem::Typed;
 
+/// The one system column there is.
+pub const TABLE_OID: &str = "tableoid";
+
 /// A column a name may mean.
 #[derive(Clone, Debug)]
 pub struct ScopeColumn {
@@ -42,8 +45,16 @@ pub struct ScopeRelation {
     pub schema: Option<String>,
     pub name: String,
     pub columns: Vec<ScopeColumn>,
+    /// `tableoid`, which `*` does not show and a column of that name hides.
+    pub table_oid: Option<ScopeColumn>,
     /// The table itself, unless this is a subquery or function.
     pub table: Option<Arc<Table>>,
+}
+
+impl ScopeRelation {
+    fn system_column(&self, name: &str) -> Option<&ScopeColumn> {
+        self.table_oid.as_ref().filter(|_| name == TABLE_OID)
+    }
 }
 
 /// The names one query level sees, and those of the levels around it.
@@ -94,6 +105,17 @@ impl<'p> Scope<'p> {
             if let Some(column) = scope.local_column(name)? {
                 return Ok((column, level));
             }
+            let mut hits = scope.relations.iter().filter_map(|r| r.system_column(name));
+            match (hits.next(), hits.next()) {
+                (Some(_), Some(_)) => {
+                    return Err(Error::new(
+                        state::AMBIGUOUS_COLUMN,
+                        format!("column reference \"{name}\" is ambiguous"),
+                    ));
+                }
+                (Some(column), None) => return Ok((column, level)),
+                (None, _) => {}
+            }
         }
         if self.levels().flat_map(|s| &s.relations).any(|r| r.name == name) {
             return Err(Error::unsupported(format!("a whole row as a value (\"{name}\")")));
@@ -112,6 +134,9 @@ impl<'p> Scope<'p> {
                 Err(Error::new(state::AMBIGUOUS_COLUMN, format!("column reference \"{name}\" is ambiguous")))
             }
             (None, _) => {
+                if let Some(column) = relation.system_column(name) {
+                    return Ok((column, level));
+                }
                 let error =
                     Error::new(state::UNDEFINED_COLUMN, format!("column {}.{name} does not exist", relation.name));
                 Err(explain_missing(error, &[relation], name))

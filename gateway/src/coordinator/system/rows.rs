@@ -90,6 +90,7 @@ impl Rows {
             let repr = column.ty.repr();
             arrays.push(match self.columns.remove(column.name.as_str()) {
                 Some(cells) => array(&repr, cells)?,
+                None if self.count == 0 => new_empty_array(&repr),
                 None if column.nullable => ScalarValue::try_from(&repr)?.to_array_of_size(self.count)?,
                 None => zero(&repr)?.to_array_of_size(self.count)?,
             });

@@ -14,7 +14,8 @@ pub(super) fn call(t: &mut Tokens<'_>) -> Result<Command> {
     t.expect_symbol("(")?;
     let source = t.string()?;
     if name != "narrows.refresh_catalog" || t.peek_text() != ")" {
-        let error = Error::new(state::UNDEFINED_FUNCTION, format!("procedure {name} with these arguments does not exist"));
+        let error =
+            Error::new(state::UNDEFINED_FUNCTION, format!("procedure {name} with these arguments does not exist"));
         let hint = "The gateway's only procedure is narrows.refresh_catalog(): it reads all sources again, or the one named \
                     by a string constant.";
         return Ok(Command::Refused(error.or_position(at).with_hint(hint)));
