@@ -54,6 +54,19 @@ name_id!(
     SourceId
 );
 
+/// The kind of engine behind a source; it picks dialect, capabilities and rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EngineKind {
+    Postgres,
+    /// MySQL and MariaDB speak one dialect; a source's version tells them apart.
+    MySql,
+    /// A folder of Parquet or CSV files, answered by DataFusion in the site's own process. Its SQL is PostgreSQL's, bound by
+    /// the planner, so it computes exactly what the gateway computes.
+    Files,
+    /// Tables of the gateway itself (`pg_catalog`, `narrows`): never sent anywhere.
+    System,
+}
+
 /// One query of one client: UUIDv7, so ids sort by start time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -6,23 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use cost_model::EngineKind;
 use cost_model::{SiteId, SourceId};
 
 use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::PgType;
-
-/// The kind of engine behind a source; it picks dialect and capabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EngineKind {
-    Postgres,
-    /// MySQL and MariaDB speak one dialect; `Source::version` tells them apart.
-    MySql,
-    /// A folder of Parquet or CSV files, answered by DataFusion in the site's own process. Its SQL is PostgreSQL's, bound by
-    /// this crate, so it computes exactly what the gateway computes.
-    Files,
-    /// Tables of the gateway itself (`pg_catalog`, `narrows`): never sent anywhere.
-    System,
-}
 
 /// A configured engine instance.
 #[derive(Clone, Debug)]
