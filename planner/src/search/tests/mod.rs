@@ -1,0 +1,6 @@
+mod brute;
+mod fixture;
+mod joins;
+mod optimum;
+mod parallel;
+mod speed;
