@@ -5,6 +5,7 @@
 //! regrouped by source first ([`region`]), so that `pg ⋈ my ⋈ pg` still gives two fragments.
 
 mod leaf;
+mod order;
 mod region;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,15 @@ struct Remote {
 enum Part {
     Remote(Box<Remote>),
     Local(LogicalPlan),
+}
+
+impl Part {
+    fn plan(&self) -> &LogicalPlan {
+        match self {
+            Self::Remote(remote) => &remote.plan,
+            Self::Local(plan) => plan,
+        }
+    }
 }
 
 struct Cutter<'a> {

@@ -2,7 +2,7 @@
 //!
 //! A left-deep tree hides what one source could join: in `pg ⋈ my ⋈ pg` no subtree has both tables of `pg`. So a region of
 //! inner joins is flattened into relations and conjuncts, relations of one source that equalities connect are joined there, and
-//! the rest is joined here in the order it was written.
+//! the rest is joined here ([`order`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use datafusion_common::{Column, NullEquality};
 use datafusion_expr::utils::{conjunction, split_conjunction};
 use datafusion_expr::{BinaryExpr, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Operator, Projection};
 
+use super::order::{self, Order, Reading};
 use super::{Cutter, Part, Remote, has_subquery};
 use crate::emit::Refusal;
 use crate::emit::expr::Scopes;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 struct Region<'p> {
     relations: Vec<&'p LogicalPlan>,
@@ -83,6 +84,13 @@ struct Group {
     part: Part,
 }
 
+/// What has not been joined or applied yet.
+struct Joining<'r> {
+    groups: Vec<Option<Group>>,
+    relations: &'r [&'r LogicalPlan],
+    conjuncts: Vec<Expr>,
+}
+
 impl Cutter<'_> {
     pub(super) fn cut_region(&mut self, plan: &LogicalPlan) -> Result<Part> {
         let mut region = Region { relations: Vec::new(), conjuncts: Vec::new() };
@@ -148,40 +156,48 @@ impl Cutter<'_> {
         Ok(())
     }
 
-    /// Joins what is left in the gateway: each next group is the first that a conjunct connects to what is joined already.
-    fn join_here(
-        &mut self,
-        mut groups: Vec<Group>,
-        relations: &[&LogicalPlan],
-        mut conjuncts: Vec<Expr>,
-    ) -> Result<Part> {
+    /// Joins what is left in the gateway.
+    fn join_here(&mut self, mut groups: Vec<Group>, relations: &[&LogicalPlan], conjuncts: Vec<Expr>) -> Result<Part> {
         if groups.len() == 1 && conjuncts.is_empty() {
             return Ok(groups.remove(0).part);
         }
-        let first = groups.remove(0);
-        let mut members = first.members;
-        let mut plan = self.localise(first.part)?;
-        while !groups.is_empty() {
-            let next = groups
-                .iter()
-                .position(|g| {
-                    conjuncts.iter().any(|c| {
-                        let r = reads(c, relations);
-                        !r.is_disjoint(&g.members) && !r.is_disjoint(&members)
-                    })
-                })
-                .unwrap_or(0);
-            let group = groups.remove(next);
-            members.extend(group.members);
-            let right = self.localise(group.part)?;
-            let ready: Vec<Expr>;
-            (ready, conjuncts) = conjuncts.into_iter().partition(|c| reads(c, relations).is_subset(&members));
-            plan = LogicalPlan::Join(inner_join(plan, right, conjunction(ready))?);
-        }
-        if let Some(rest) = conjunction(conjuncts) {
+        let order = {
+            let reading = |condition| {
+                let reads = reads(condition, relations);
+                let groups = groups.iter().enumerate().filter(|(_, g)| !reads.is_disjoint(&g.members));
+                Reading { condition, groups: groups.map(|(i, _)| i).collect() }
+            };
+            let readings: Vec<Reading<'_>> = conjuncts.iter().map(reading).collect();
+            let plans: Vec<&LogicalPlan> = groups.iter().map(|g| g.part.plan()).collect();
+            order::cheapest(&plans, &readings).unwrap_or_else(|| order::as_written(groups.len(), &readings))
+        };
+        let mut joining = Joining { groups: groups.into_iter().map(Some).collect(), relations, conjuncts };
+        let (mut plan, _) = self.join_in_order(&order, &mut joining)?;
+        if let Some(rest) = conjunction(joining.conjuncts) {
             plan = LogicalPlan::Filter(Filter::try_new(rest, Arc::new(plan))?);
         }
         Ok(Part::Local(plan))
+    }
+
+    /// Every conjunct is applied at the first join that has all it reads.
+    fn join_in_order(&mut self, order: &Order, joining: &mut Joining<'_>) -> Result<(LogicalPlan, BTreeSet<usize>)> {
+        match order {
+            Order::Group(number) => {
+                let group = joining.groups[*number].take();
+                let group = group.ok_or_else(|| Error::internal("a group of relations is joined twice"))?;
+                Ok((self.localise(group.part)?, group.members))
+            }
+            Order::Join(inputs) => {
+                let (left, mut members) = self.join_in_order(&inputs[0], joining)?;
+                let (right, more) = self.join_in_order(&inputs[1], joining)?;
+                members.extend(more);
+                let is_ready = |c: &Expr| reads(c, joining.relations).is_subset(&members);
+                let (ready, rest): (Vec<Expr>, _) =
+                    std::mem::take(&mut joining.conjuncts).into_iter().partition(is_ready);
+                joining.conjuncts = rest;
+                Ok((LogicalPlan::Join(inner_join(left, right, conjunction(ready))?), members))
+            }
+        }
     }
 
     /// The columns of the region in the order the plan above expects.

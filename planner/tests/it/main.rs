@@ -2,5 +2,6 @@
 
 mod cases;
 mod expressions;
+mod join_order;
 mod local;
 mod semantics_page;
