@@ -42,6 +42,16 @@ pub trait Engine: Send + Sync + 'static {
     async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>>;
 }
 
+/// Whether an engine's session that may use so many connections can send several scans at once.
+pub fn concurrent_scans(kind: EngineKind, connections: usize) -> bool {
+    match kind {
+        EngineKind::Postgres => connections > 1,
+        // One connection: no other one can read its snapshot.
+        EngineKind::MySql => false,
+        EngineKind::Files | EngineKind::System => true,
+    }
+}
+
 /// Who asks, and for what.
 #[derive(Clone, Debug)]
 pub struct SessionRequest {

@@ -6,4 +6,7 @@ pub mod files;
 pub mod mysql;
 mod pool;
 pub mod postgres;
+pub mod remote;
+pub mod server;
 pub mod site;
+pub mod wire;

@@ -6,16 +6,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use connectors::remote::SiteState;
 use connectors::site::{Executor, RuntimeSettings};
 use cost_model::{Epoch, SourceId, SystemClock};
 use futures::future::join_all;
 use planner::catalog::{SourceSchema, SourceTable};
 use planner::error::state;
 use planner::{Error, Result};
+use uuid::Uuid;
 
-use crate::config::{Config, SourceConfig};
+use crate::config::Config;
 use crate::coordinator::names::{Found, catalog};
-use crate::coordinator::sources::Connectors;
+use crate::coordinator::sources::{Connectors, Identity};
 use crate::pg::Live;
 use crate::process::{install_tls, system};
 
@@ -61,30 +63,63 @@ impl Drop for Scratch {
 
 async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> {
     let clock = SystemClock::shared();
-    let settings = RuntimeSettings::new(scratch, Epoch(clock.unix_micros() as u64));
-    let executor = Arc::new(Executor::start(settings, clock.clone())?);
+    let epoch = Epoch(clock.unix_micros() as u64);
+    let executor = Arc::new(Executor::start(RuntimeSettings::new(scratch, epoch), clock.clone())?);
     let mut report = format!("{}: the configuration is good\n", config.path.display());
-    let connectors = Connectors::start(config, &executor, &clock)?;
-    let schemas = join_all(connectors.order.iter().map(|id| examine(&connectors, id))).await;
+    // Not the gateway's own identity: it may be running.
+    let identity = Identity { gateway: Uuid::new_v4(), epoch };
+    let connectors = Connectors::start(config, &executor, &clock, identity, None)?;
     let mut found = Found::default();
-    for (source, schema) in config.sources.iter().zip(schemas) {
-        let id = SourceId::new(&source.name);
+    reach_sites(&connectors, &mut found, &mut report).await;
+    let (connectors, mut problems) = connectors.with_sites_sources();
+    let schemas = join_all(connectors.order.iter().map(|id| examine(&connectors, id))).await;
+    for (id, schema) in connectors.order.iter().zip(schemas) {
+        let title = title(config, &connectors, id);
         match schema {
             Ok(schema) => {
-                describe(source, &schema, &mut report);
-                found.schemas.insert(id, Arc::new(schema));
+                describe(id, &title, &schema, &mut report);
+                found.schemas.insert(id.clone(), Arc::new(schema));
             }
             Err(error) => {
-                complain(source, &error, &mut report);
-                found.unavailable.insert(id, error.to_string());
+                complain(&title, &error, &mut report);
+                found.unavailable.insert(id.clone(), error.to_string());
             }
         }
     }
-    let (_, problems) = catalog(1, &found, &connectors, &config.tables, &[]);
+    problems.extend(catalog(1, &found, &connectors, &config.tables, &[]).1);
     for problem in &problems {
         line(&mut report, format_args!("\nPROBLEM: {problem}"));
     }
-    Ok((report, problems.is_empty() && found.unavailable.is_empty()))
+    let all_answer = found.unavailable.is_empty() && found.unavailable_sites.is_empty();
+    Ok((report, problems.is_empty() && all_answer))
+}
+
+/// Waits until every site elsewhere is connected or known to be out of reach.
+async fn reach_sites(connectors: &Connectors, found: &mut Found, report: &mut String) {
+    for site in connectors.sites.iter().filter_map(|s| s.remote.as_ref()) {
+        let title = format!("site {} at {}", site.name(), site.address());
+        let mut state = site.watch();
+        match state.wait_for(|s| !matches!(s, SiteState::Connecting)).await.map(|s| s.clone()) {
+            Ok(SiteState::Connected(connected)) => {
+                line(
+                    report,
+                    format_args!("\n{title}\n  version {}, {} sources", connected.version, site.sources().len()),
+                );
+            }
+            Ok(SiteState::Lost(error)) => {
+                complain(&title, &error, report);
+                found.unavailable_sites.insert(site.name().clone(), error.to_string());
+            }
+            Ok(SiteState::Connecting) | Err(_) => {}
+        }
+    }
+}
+
+/// The source and where it is.
+fn title(config: &Config, connectors: &Connectors, id: &SourceId) -> String {
+    let local = config.sources.iter().find(|s| s.name == id.as_str());
+    let there = || connectors.by_id.get(id).map_or(String::new(), |c| format!("at site {}", c.site));
+    format!("{id}: {}", local.map_or_else(there, |s| s.endpoint.to_string()))
 }
 
 async fn examine(connectors: &Connectors, source: &SourceId) -> Result<SourceSchema> {
@@ -100,19 +135,19 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }
 
-fn complain(source: &SourceConfig, error: &Error, out: &mut String) {
-    line(out, format_args!("\n{}: {}\n  NO ANSWER: {error}", source.name, source.endpoint));
+fn complain(title: &str, error: &Error, out: &mut String) {
+    line(out, format_args!("\n{title}\n  NO ANSWER: {error}"));
     if let Some(hint) = error.hint() {
         line(out, format_args!("  hint: {hint}"));
     }
 }
 
-fn describe(source: &SourceConfig, schema: &SourceSchema, out: &mut String) {
-    line(out, format_args!("\n{}: {}", source.name, source.endpoint));
+fn describe(id: &SourceId, title: &str, schema: &SourceSchema, out: &mut String) {
+    line(out, format_args!("\n{title}"));
     line(out, format_args!("  version {}, {} tables", schema.version, schema.tables.len()));
     let name = |t: &SourceTable| match t.remote_schema == schema.default_schema {
-        true => format!("{}.{}", source.name, t.remote_name),
-        false => format!("{}_{}.{}", source.name, t.remote_schema, t.remote_name),
+        true => format!("{id}.{}", t.remote_name),
+        false => format!("{id}_{}.{}", t.remote_schema, t.remote_name),
     };
     let names: Vec<String> = schema.tables.iter().map(name).collect();
     let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);

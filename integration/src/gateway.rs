@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::servers::{TestMariaDb, TestPostgres, free_port};
+use crate::site::TestSite;
 
 /// A configuration in the making: listeners and data folder are the harness's.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,22 @@ impl GatewayConfig {
             self.gateway,
             self.rest
         )
+    }
+
+    /// The file of a site that has these sources.
+    pub(crate) fn site_text(&self, site: &str, dir: &Path) -> String {
+        format!("config_version = 1\n\n[site]\n{site}\ndata_dir = \"{}\"\n\n{}", dir.join("data").display(), self.rest)
+    }
+
+    /// A site that is a process of its own.
+    #[must_use]
+    pub fn remote_site(self, site: &TestSite) -> Self {
+        self.section(&format!(
+            "[[site]]\nname = \"{}\"\naddress = \"127.0.0.1:{}\"\ntoken_file = \"{}\"\ntimeout = \"2s\"",
+            site.name,
+            site.port,
+            site.token_file().display()
+        ))
     }
 
     #[must_use]
@@ -82,16 +99,21 @@ impl GatewayConfig {
     }
 }
 
-/// A running `narrows gateway`; it is killed when this is dropped.
+/// A running `narrows gateway` or `narrows site`; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running(Child);
 
 impl Running {
-    /// Starts it with that configuration and waits until it listens. What it says goes to the log.
+    /// Starts `narrows gateway` with that configuration and waits until it listens. What it says goes to the log.
     pub fn start(program: &Path, config: &Path, log: &Path, port: u16) -> io::Result<Self> {
+        Self::start_role(program, "gateway", config, log, port)
+    }
+
+    /// The same for any role that listens.
+    pub fn start_role(program: &Path, role: &str, config: &Path, log: &Path, port: u16) -> io::Result<Self> {
         let out = std::fs::File::create(log)?;
         let child = Command::new(program)
-            .args(["gateway", "--config"])
+            .args([role, "--config"])
             .arg(config)
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
@@ -102,11 +124,15 @@ impl Running {
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             if running.ended()?.is_some() || Instant::now() > deadline {
                 let said = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(io::Error::other(format!("the gateway did not start: {said}")));
+                return Err(io::Error::other(format!("narrows {role} did not start: {said}")));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(running)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     /// How it ended, if it did.
@@ -162,7 +188,7 @@ impl TestGateway {
     }
 
     pub fn pid(&self) -> u32 {
-        self.process.0.id()
+        self.process.pid()
     }
 
     pub fn log(&self) -> String {

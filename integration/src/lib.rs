@@ -7,5 +7,6 @@ pub mod cases;
 pub mod gateway;
 pub mod oracle;
 pub mod servers;
+pub mod site;
 pub mod tpch;
 pub mod wan;

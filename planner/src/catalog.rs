@@ -150,6 +150,8 @@ pub struct Catalog {
     pub schemas: BTreeMap<String, BTreeMap<String, Arc<Table>>>,
     /// Why a source's tables are missing or stale.
     pub unavailable: BTreeMap<SourceId, String>,
+    /// Sites that have not answered since the start, so that nobody knows what they have, and why.
+    pub unavailable_sites: BTreeMap<SiteId, String>,
     /// Stable OIDs for `pg_namespace`.
     pub schema_oids: BTreeMap<String, u32>,
     /// Who may log in.

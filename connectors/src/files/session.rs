@@ -18,7 +18,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 use planner::bind::{BoundQuery, Passthrough, bind, parse};
-use planner::catalog::Catalog;
+use planner::catalog::{Catalog, EngineKind};
 use planner::context::{Now, QueryContext};
 use planner::source::{CatalogTable, WorkTable};
 use planner::{Error, PgType, Result};
@@ -32,7 +32,7 @@ use super::prune::bounds;
 use super::result::conform;
 use super::scan::FilesExec;
 use super::table::FilesTable;
-use crate::engine::{EngineSession, ScanRequest};
+use crate::engine::{EngineSession, ScanRequest, concurrent_scans};
 use crate::site::compute::caught;
 use crate::site::error::translate;
 use crate::site::executor::Shared;
@@ -251,7 +251,7 @@ impl EngineSession for FilesSession {
     }
 
     fn concurrent_scans(&self) -> bool {
-        true
+        concurrent_scans(EngineKind::Files, 1)
     }
 
     async fn cancel(&self) {

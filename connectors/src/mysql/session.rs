@@ -12,6 +12,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinaryProtocol, Conn, QueryResult};
 use planner::Result;
+use planner::catalog::EngineKind;
 use planner::error::{Error, state};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
@@ -19,7 +20,7 @@ use super::MySqlConfig;
 use super::config::PINS;
 use super::decode::Decoder;
 use super::server::{Connection, Pool};
-use crate::engine::{EngineSession, ScanRequest, SessionRequest, UnsupportedTypes};
+use crate::engine::{EngineSession, ScanRequest, SessionRequest, UnsupportedTypes, concurrent_scans};
 use crate::pool::Connection as _;
 
 const BATCH_ROWS: usize = 8192;
@@ -153,7 +154,7 @@ impl EngineSession for Session {
     }
 
     fn concurrent_scans(&self) -> bool {
-        false
+        concurrent_scans(EngineKind::MySql, 1)
     }
 
     async fn cancel(&self) {

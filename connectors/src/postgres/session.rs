@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::SendableRecordBatchStream;
 use parking_lot::Mutex;
+use planner::catalog::EngineKind;
 use planner::error::{Retry, state};
 use planner::{Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,7 +24,7 @@ use super::scan::{Answer, End, Outlet, Statement, channel, pump};
 use super::server::Pool;
 use super::split;
 use super::working::{AGAIN, STOPPING, Working};
-use crate::engine::{EngineSession, ScanRequest, SessionRequest};
+use crate::engine::{EngineSession, ScanRequest, SessionRequest, concurrent_scans};
 use crate::pool::Credential;
 
 const SAVEPOINT: &str = "SAVEPOINT narrows";
@@ -120,7 +121,7 @@ impl EngineSession for PgSession {
     }
 
     fn concurrent_scans(&self) -> bool {
-        self.0.request.connections > 1
+        concurrent_scans(EngineKind::Postgres, self.0.request.connections)
     }
 
     async fn cancel(&self) {

@@ -99,7 +99,7 @@ impl Holder {
 }
 
 /// View arrays are written with all their buffers, also those a slice no longer looks at.
-fn compact(batch: &RecordBatch) -> DfResult<RecordBatch> {
+pub(crate) fn compact(batch: &RecordBatch) -> DfResult<RecordBatch> {
     let columns = batch.columns().iter().map(|column| match column.data_type() {
         DataType::Utf8View => Arc::new(column.as_string_view().gc()) as ArrayRef,
         DataType::BinaryView => Arc::new(column.as_binary_view().gc()),

@@ -27,10 +27,12 @@ mod stream;
 mod tests;
 
 pub use compute::caught;
+pub(crate) use error::{chain, translate};
 pub use executor::Executor;
+pub(crate) use held::compact;
 pub use measure::{FragmentMeasure, Measurements, OperatorMeasure};
 pub use memory::SitePool;
-pub use run::{Lease, QueryRun, Sources, SystemTables};
+pub use run::{Lease, QueryRun, SourceHandle, Sources, SystemTables};
 pub use settings::RuntimeSettings;
 pub use spill::SpillArea;
 pub use stream::QueryStream;

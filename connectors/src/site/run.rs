@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use cost_model::{Clock, QueryId, SourceId};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use parking_lot::Mutex;
+use planner::catalog::{EngineKind, SourceSchema};
 use planner::error::state;
-use planner::{Error, Result};
+use planner::{Error, PgType, Result};
 use tokio_util::sync::CancellationToken;
 
-use crate::connector::{ConnectorHandle, ConnectorLease};
+use crate::connector::{ConnectorHandle, ConnectorLease, ConnectorStatus};
 use crate::engine::{EngineSession, SessionRequest};
 
 /// Who runs a query, and until when.
@@ -55,11 +56,51 @@ impl Lease for ConnectorLease {
     }
 }
 
+/// A source as queries use it, whether its connector is in this process or at a site elsewhere.
 #[async_trait]
-impl Sources for HashMap<SourceId, ConnectorHandle> {
+pub trait SourceHandle: Send + Sync + 'static {
+    fn kind(&self) -> EngineKind;
+
+    /// Tables, columns, keys, statistics.
+    async fn introspect(&self) -> Result<SourceSchema>;
+
+    /// Names and types of a statement's result.
+    async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>>;
+
+    /// See [`Sources::lease`].
+    async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>>;
+
+    fn status(&self) -> ConnectorStatus;
+}
+
+#[async_trait]
+impl SourceHandle for ConnectorHandle {
+    fn kind(&self) -> EngineKind {
+        Self::kind(self)
+    }
+
+    async fn introspect(&self) -> Result<SourceSchema> {
+        Self::introspect(self).await
+    }
+
+    async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>> {
+        Self::describe(self, sql).await
+    }
+
+    async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
+        Ok(Self::lease(self, request).await?)
+    }
+
+    fn status(&self) -> ConnectorStatus {
+        Self::status(self)
+    }
+}
+
+#[async_trait]
+impl Sources for HashMap<SourceId, Arc<dyn SourceHandle>> {
     async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
         let unknown = || Error::internal(format!("there is no connector for source \"{source}\""));
-        Ok(self.get(source).ok_or_else(unknown)?.lease(request).await?)
+        self.get(source).ok_or_else(unknown)?.lease(request).await
     }
 }
 

@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   narrows check --config narrows.toml       Is the file good, do the sources answer?
   narrows gateway --config narrows.toml     Serve until SIGTERM; SIGHUP reads the file again
+  narrows site --config frankfurt.toml      Serve the sources of a datacenter to gateways elsewhere
   psql -h 127.0.0.1 -p 5432                 Connect
   narrows hash-password ana                 Make a [[user]] entry without writing down the password
 
@@ -40,6 +41,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway that clients connect to
     Gateway(ConfigFile),
+    /// Run a site: the sources of one datacenter, for gateways elsewhere
+    Site(ConfigFile),
     /// Validate the configuration, connect to each source, show what was found
     Check(ConfigFile),
     /// Read a password and print its SCRAM-SHA-256 verifier for a [[user]]
@@ -57,6 +60,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::Gateway(file) => process::run(&file.config),
+            Command::Site(file) => process::site::run(&file.config),
             Command::Check(file) => crate::check::run(&file.config),
             Command::HashPassword(command) => command.run(),
         }

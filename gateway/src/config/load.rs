@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::model::{Gateway, Site, Source, TABLES, Table, User};
+use super::model::{GATEWAY_TABLES, Gateway, SITE_TABLES, Site, SiteProcess, Source, Table, User};
 use super::schema::Section;
 
 pub const VERSION: i64 = 1;
@@ -32,7 +32,7 @@ impl<T> Deref for Located<T> {
     }
 }
 
-/// The file as it stands, not yet checked for sense.
+/// A gateway's file as it stands, not yet checked for sense.
 #[derive(Debug)]
 pub struct Raw {
     pub gateway: Located<Gateway>,
@@ -42,16 +42,15 @@ pub struct Raw {
     pub users: Vec<Located<User>>,
 }
 
+/// A site's file.
+#[derive(Debug)]
+pub struct RawSite {
+    pub site: Located<SiteProcess>,
+    pub sources: Vec<Located<Source>>,
+}
+
 pub fn load(text: &str) -> Result<Raw, Vec<Problem>> {
-    let mut reader = Reader { text, problems: Vec::new() };
-    let root = match DeTable::parse(text) {
-        Ok(root) => root.into_inner(),
-        Err(error) => {
-            reader.toml_error(error, "");
-            return Err(reader.problems);
-        }
-    };
-    reader.version(&root);
+    let (mut reader, root) = Reader::open(text)?;
     let mut gateway = None;
     let (mut sites, mut sources, mut tables, mut users) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (key, value) in root {
@@ -62,16 +61,36 @@ pub fn load(text: &str) -> Result<Raw, Vec<Problem>> {
             "source" => sources = reader.list("source", value),
             "table" => tables = reader.list("table", value),
             "user" => users = reader.list("user", value),
-            other => {
-                let known = TABLES.iter().copied().chain(["config_version"]);
-                let message = format!("unknown table or key \"{other}\"{}", nearest(other, known));
-                reader.problem(key.span(), message);
-            }
+            other => reader.unknown(other, key.span(), GATEWAY_TABLES),
         }
     }
     let gateway = gateway.or_else(|| reader.table("gateway", Spanned::new(0..0, DeValue::Table(DeTable::new()))));
     match gateway {
         Some(gateway) if reader.problems.is_empty() => Ok(Raw { gateway, sites, sources, tables, users }),
+        _ => Err(reader.problems),
+    }
+}
+
+pub fn load_site(text: &str) -> Result<RawSite, Vec<Problem>> {
+    let (mut reader, root) = Reader::open(text)?;
+    let (mut site, mut sources) = (None, Vec::new());
+    let mut found = false;
+    for (key, value) in root {
+        match key.get_ref().as_ref() {
+            "config_version" => {}
+            "site" => {
+                found = true;
+                site = reader.table("site", value);
+            }
+            "source" => sources = reader.list("source", value),
+            other => reader.unknown(other, key.span(), SITE_TABLES),
+        }
+    }
+    if !found {
+        reader.problem(0..0, "a site's file needs a table [site] that says which site this is".to_string());
+    }
+    match site {
+        Some(site) if reader.problems.is_empty() => Ok(RawSite { site, sources }),
         _ => Err(reader.problems),
     }
 }
@@ -90,7 +109,29 @@ struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
+impl<'a> Reader<'a> {
+    fn open(text: &'a str) -> Result<(Self, DeTable<'a>), Vec<Problem>> {
+        let mut reader = Self { text, problems: Vec::new() };
+        match DeTable::parse(text) {
+            Ok(root) => {
+                let root = root.into_inner();
+                reader.version(&root);
+                Ok((reader, root))
+            }
+            Err(error) => {
+                reader.toml_error(error, "");
+                Err(reader.problems)
+            }
+        }
+    }
+}
+
 impl Reader<'_> {
+    fn unknown(&mut self, name: &str, span: Range<usize>, tables: &[&str]) {
+        let known = tables.iter().copied().chain(["config_version"]);
+        self.problem(span, format!("unknown table or key \"{name}\"{}", nearest(name, known)));
+    }
+
     fn line(&self, offset: usize) -> usize {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         1 + before.iter().filter(|b| **b == b'\n').count()

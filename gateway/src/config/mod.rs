@@ -16,7 +16,7 @@ pub use connection::{Endpoint, Server};
 pub use load::{Problem, nearest};
 pub use model::{EngineName, Gateway, LogFormat, SslMode, Table, UnsupportedTypes};
 pub use reference::page as reference_page;
-pub use validate::{Config, SourceConfig, UserConfig};
+pub use validate::{Config, RemoteSiteConfig, SiteConfig, SiteProcessConfig, SourceConfig, TlsFiles, UserConfig};
 pub use values::{ByteSize, Period};
 
 /// Everything that is wrong with a configuration file, so that one look is enough to mend it.
@@ -41,21 +41,36 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|e| ConfigError {
+        path: path.to_path_buf(),
+        problems: vec![Problem { line: 0, message: format!("cannot read the configuration file: {e}") }],
+    })
+}
+
+fn error(mut problems: Vec<Problem>, path: &Path) -> ConfigError {
+    problems.sort_by_key(|p| p.line);
+    ConfigError { path: path.to_path_buf(), problems }
+}
+
+impl SiteProcessConfig {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read_text(path)?, path)
+    }
+
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        load::load_site(text).and_then(|raw| validate::check_site(raw, path)).map_err(|problems| error(problems, path))
+    }
+}
+
 impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
-            path: path.to_path_buf(),
-            problems: vec![Problem { line: 0, message: format!("cannot read the configuration file: {e}") }],
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&read_text(path)?, path)
     }
 
     /// `path` is where relative paths start and what errors name.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        load::load(text).and_then(|raw| validate::check(raw, path)).map_err(|mut problems| {
-            problems.sort_by_key(|p| p.line);
-            ConfigError { path: path.to_path_buf(), problems }
-        })
+        load::load(text).and_then(|raw| validate::check(raw, path)).map_err(|problems| error(problems, path))
     }
 }
 

@@ -121,12 +121,56 @@ section! {
 }
 
 section! {
-    /// A datacenter. Without any `[[site]]` there is one, embedded in the gateway, called `local`.
+    /// A datacenter. Without any `[[site]]` there is one, embedded in the gateway, called `local`. A site with an `address` is a
+    /// process `narrows site` there: it has its own file with its sources and their passwords, and tells the gateway what it has.
     Site {
-        /// Name, referred to by sources.
+        /// Name, referred to by sources. A site elsewhere must call itself the same.
         name: String,
-        /// The site runs inside the gateway process.
-        embedded: bool = "true",
+        /// Host and port of the site's `listen`. Without it the site runs inside the gateway process.
+        address: Option<String>,
+        /// Environment variable that holds the token the site asks for.
+        token_env: Option<String>,
+        /// File whose first line is that token.
+        token_file: Option<PathBuf>,
+        /// Certificates (PEM) of the authorities that may have signed the site's certificate. With it the connection uses TLS.
+        tls_ca: Option<PathBuf>,
+        /// Certificate chain (PEM) to show to the site, where it asks for one.
+        tls_cert: Option<PathBuf>,
+        /// Private key (PEM) of `tls_cert`.
+        tls_key: Option<PathBuf>,
+        /// How long the site may be silent before it counts as lost, and the gateway's work there as abandoned.
+        timeout: Period = r#""5s""#,
+    }
+}
+
+section! {
+    /// In the file of `narrows site`, instead of `[gateway]` and `[[site]]`: the one site that this process is. Its sources stand
+    /// below it as `[[source]]`.
+    SiteProcess {
+        /// Name of the site, the same as in the gateway's `[[site]]`.
+        name: String,
+        /// Where gateways connect. An address that other machines can reach needs a token or `tls_client_ca`.
+        listen: SocketAddr = r#""127.0.0.1:8433""#,
+        /// Environment variable that holds the token gateways must know.
+        token_env: Option<String>,
+        /// File whose first line is that token.
+        token_file: Option<PathBuf>,
+        /// Certificate chain (PEM) shown to gateways. With it the listener speaks TLS only.
+        tls_cert: Option<PathBuf>,
+        /// Private key (PEM) of `tls_cert`.
+        tls_key: Option<PathBuf>,
+        /// Certificates (PEM) of the authorities that must have signed a gateway's certificate.
+        tls_client_ca: Option<PathBuf>,
+        /// Folder for spilled data. Only one process may use it at a time.
+        data_dir: PathBuf = r#""narrows-site-data""#,
+        /// Memory for what is computed at this site.
+        memory_limit: ByteSize = r#""2GiB""#,
+        /// Disk space in `data_dir` for what does not fit in memory.
+        spill_limit: ByteSize = r#""20GiB""#,
+        /// What is logged, in the syntax of `RUST_LOG`, which overrides it.
+        log: String = r#""info""#,
+        /// How it is logged.
+        log_format: LogFormat = r#""text""#,
     }
 }
 
@@ -208,5 +252,7 @@ section! {
     }
 }
 
-/// Name in the file and keys of every table, for the loader and the reference page.
-pub(super) const TABLES: &[&str] = &["gateway", "site", "source", "table", "user"];
+/// What may stand in a gateway's file.
+pub(super) const GATEWAY_TABLES: &[&str] = &["gateway", "site", "source", "table", "user"];
+/// What may stand in a site's.
+pub(super) const SITE_TABLES: &[&str] = &["site", "source"];

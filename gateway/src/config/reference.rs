@@ -1,6 +1,6 @@
 //! The reference page `docs/configuration.md`, written from the same declarations the loader reads.
 
-use super::model::{Gateway, Site, Source, Table, User};
+use super::model::{Gateway, Site, SiteProcess, Source, Table, User};
 use super::schema::{Key, Section};
 
 const HEAD: &str = "\
@@ -37,6 +37,9 @@ password_verifier = \"SCRAM-SHA-256$…\"
 ```
 
 The file starts with `config_version = 1`.
+
+A site of its own, `narrows site --config FILE`, has a file with one `[site]` and its `[[source]]` tables; the gateway's file
+names it by a `[[site]]` with an `address`. See the end of this page.
 ";
 
 /// The whole page.
@@ -47,6 +50,7 @@ pub fn page() -> String {
     section::<Source>(&mut out, "[[source]]");
     section::<Table>(&mut out, "[[table]]");
     section::<User>(&mut out, "[[user]]");
+    section::<SiteProcess>(&mut out, "[site]");
     out
 }
 

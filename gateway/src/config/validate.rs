@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::connection::{Endpoint, endpoint};
-use super::load::{Located, Problem, Raw, nearest};
-use super::model::{Gateway, Site, Source, Table, UnsupportedTypes, User};
+use super::load::{Located, Problem, Raw, RawSite, nearest};
+use super::model::{Gateway, Site, SiteProcess, Source, Table, UnsupportedTypes, User};
 use super::secret::secret;
 use crate::pg::auth::Verifier;
+
+/// Heartbeats come four times as often.
+const SHORTEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Schemas of the gateway itself.
 const RESERVED_SCHEMAS: &[&str] = &["pg_catalog", "information_schema", "narrows", "public", "pg_toast"];
@@ -21,10 +24,43 @@ pub struct Config {
     pub gateway: Gateway,
     /// What `http_listen` asks of its clients.
     pub http_token: Option<SecretString>,
-    pub sites: Vec<String>,
+    pub sites: Vec<SiteConfig>,
     pub sources: Vec<SourceConfig>,
     pub tables: Vec<Table>,
     pub users: Vec<UserConfig>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    pub name: String,
+    /// `None`: embedded in the gateway.
+    pub remote: Option<RemoteSiteConfig>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RemoteSiteConfig {
+    pub address: String,
+    pub token: Option<SecretString>,
+    pub tls_ca: Option<PathBuf>,
+    pub tls: Option<TlsFiles>,
+    pub timeout: std::time::Duration,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// A site's own file, checked.
+#[derive(Clone, Debug)]
+pub struct SiteProcessConfig {
+    pub path: PathBuf,
+    pub site: SiteProcess,
+    pub token: Option<SecretString>,
+    pub tls: Option<TlsFiles>,
+    pub sources: Vec<SourceConfig>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,13 +89,41 @@ pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
     let gateway = checker.gateway(raw.gateway, !raw.users.is_empty(), http_token.is_some());
     let sites = checker.sites(&raw.sites);
     let sources = checker.sources(&raw.sources, &sites);
-    checker.tables(&raw.tables, &sources);
+    checker.tables(&raw.tables, &sources, sites.iter().any(|s| s.remote.is_some()));
     let users = checker.users(&raw.users);
     if !checker.problems.is_empty() {
         return Err(checker.problems);
     }
     let tables = raw.tables.into_iter().map(|t| t.value).collect();
     Ok(Config { path: path.to_path_buf(), gateway, http_token, sites, sources, tables, users })
+}
+
+pub(super) fn check_site(raw: RawSite, path: &Path) -> Result<SiteProcessConfig, Vec<Problem>> {
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut checker = Checker { folder, problems: Vec::new() };
+    let Located { line, value: mut site } = raw.site;
+    checker.name(line, "site", &site.name);
+    let token = checker.token(line, &site.token_env, &site.token_file);
+    let tls = checker.tls_files(line, &site.tls_cert, &site.tls_key);
+    if site.tls_client_ca.is_some() && tls.is_none() {
+        checker.problem(line, "tls_client_ca needs tls_cert and tls_key");
+    }
+    if !site.listen.ip().is_loopback() && token.is_none() && site.tls_client_ca.is_none() {
+        let message = format!(
+            "listen = \"{}\" can be reached from other machines: set token_file, token_env or tls_client_ca, or use a \
+             loopback address",
+            site.listen
+        );
+        checker.problem(line, message);
+    }
+    site.data_dir = checker.folder.join(&site.data_dir);
+    site.tls_client_ca = site.tls_client_ca.map(|p| checker.folder.join(p));
+    let this = SiteConfig { name: site.name.clone(), remote: None };
+    let sources = checker.sources(&raw.sources, std::slice::from_ref(&this));
+    if !checker.problems.is_empty() {
+        return Err(checker.problems);
+    }
+    Ok(SiteProcessConfig { path: path.to_path_buf(), site, token, tls, sources })
 }
 
 struct Checker {
@@ -117,24 +181,74 @@ impl Checker {
         })
     }
 
-    fn sites(&mut self, sites: &[Located<Site>]) -> Vec<String> {
+    fn sites(&mut self, sites: &[Located<Site>]) -> Vec<SiteConfig> {
         if sites.is_empty() {
-            return vec!["local".to_string()];
+            return vec![SiteConfig { name: "local".to_string(), remote: None }];
         }
         let mut seen = HashSet::new();
+        let mut out = Vec::new();
         for site in sites {
             self.name(site.line, "site", &site.name);
             if !seen.insert(&site.name) {
                 self.problem(site.line, format!("there are two sites \"{}\"", site.name));
             }
-            if !site.embedded {
-                self.problem(site.line, "embedded = false: this build runs every site inside the gateway");
-            }
+            let remote = self.remote_site(site);
+            out.push(SiteConfig { name: site.name.clone(), remote });
         }
-        sites.iter().map(|s| s.name.clone()).collect()
+        out
     }
 
-    fn sources(&mut self, sources: &[Located<Source>], sites: &[String]) -> Vec<SourceConfig> {
+    fn remote_site(&mut self, site: &Located<Site>) -> Option<RemoteSiteConfig> {
+        let token = self.token(site.line, &site.token_env, &site.token_file);
+        let tls = self.tls_files(site.line, &site.tls_cert, &site.tls_key);
+        let Some(address) = &site.address else {
+            if token.is_some() || tls.is_some() || site.tls_ca.is_some() {
+                self.problem(site.line, format!("site \"{}\": an embedded site has no token and no TLS", site.name));
+            }
+            return None;
+        };
+        let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
+        if !matches!(port, Some(Ok(1..))) {
+            let message = format!("site \"{}\": address = \"{address}\" is not a host and a port", site.name);
+            self.problem(site.line, message);
+        }
+        if tls.is_some() && site.tls_ca.is_none() {
+            self.problem(site.line, format!("site \"{}\": tls_cert needs tls_ca", site.name));
+        }
+        if site.timeout.0 < SHORTEST_TIMEOUT {
+            let message = format!("site \"{}\": timeout must be at least {SHORTEST_TIMEOUT:?}", site.name);
+            self.problem(site.line, message);
+        }
+        Some(RemoteSiteConfig {
+            address: address.clone(),
+            token,
+            tls_ca: site.tls_ca.as_ref().map(|p| self.folder.join(p)),
+            tls,
+            timeout: site.timeout.0,
+        })
+    }
+
+    fn token(&mut self, line: usize, env: &Option<String>, file: &Option<PathBuf>) -> Option<SecretString> {
+        secret("token", &None, env, file, &self.folder).unwrap_or_else(|message| {
+            self.problem(line, message);
+            None
+        })
+    }
+
+    fn tls_files(&mut self, line: usize, cert: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<TlsFiles> {
+        match (cert, key) {
+            (Some(cert), Some(key)) => {
+                Some(TlsFiles { certificate: self.folder.join(cert), key: self.folder.join(key) })
+            }
+            (None, None) => None,
+            _ => {
+                self.problem(line, "tls_cert and tls_key belong together");
+                None
+            }
+        }
+    }
+
+    fn sources(&mut self, sources: &[Located<Source>], sites: &[SiteConfig]) -> Vec<SourceConfig> {
         let mut seen = HashSet::new();
         let mut out = Vec::new();
         for source in sources {
@@ -147,13 +261,21 @@ impl Checker {
                 self.problem(line, format!("there are two sources \"{}\"", source.name));
             }
             let site = match (&source.site, sites) {
-                (Some(site), _) if sites.contains(site) => site.clone(),
+                (Some(name), _) if sites.iter().any(|s| s.name == *name && s.remote.is_none()) => name.clone(),
+                (Some(name), _) if sites.iter().any(|s| s.name == *name) => {
+                    let message = format!(
+                        "source \"{}\": site \"{name}\" is a process of its own: its sources stand in its own file",
+                        source.name
+                    );
+                    self.problem(line, message);
+                    continue;
+                }
                 (Some(site), _) => {
-                    let hint = nearest(site, sites.iter().map(String::as_str));
+                    let hint = nearest(site, sites.iter().map(|s| s.name.as_str()));
                     self.problem(line, format!("source \"{}\": there is no [[site]] \"{site}\"{hint}", source.name));
                     continue;
                 }
-                (None, [only]) => only.clone(),
+                (None, [only]) if only.remote.is_none() => only.name.clone(),
                 (None, _) => {
                     self.problem(
                         line,
@@ -180,7 +302,8 @@ impl Checker {
         out
     }
 
-    fn tables(&mut self, tables: &[Located<Table>], sources: &[SourceConfig]) {
+    /// `more`: sources that are not known yet may turn up at sites elsewhere.
+    fn tables(&mut self, tables: &[Located<Table>], sources: &[SourceConfig], more: bool) {
         let mut seen = HashSet::new();
         for table in tables {
             if !seen.insert((&table.schema, &table.name)) {
@@ -189,7 +312,7 @@ impl Checker {
             if table.schema != "public" && RESERVED_SCHEMAS.contains(&table.schema.as_str()) {
                 self.problem(table.line, format!("\"{}\" is a schema of the gateway itself", table.schema));
             }
-            if !sources.iter().any(|s| s.name == table.source) {
+            if !more && !sources.iter().any(|s| s.name == table.source) {
                 let hint = nearest(&table.source, sources.iter().map(|s| s.name.as_str()));
                 let message = format!("table \"{}\": there is no [[source]] \"{}\"{hint}", table.name, table.source);
                 self.problem(table.line, message);

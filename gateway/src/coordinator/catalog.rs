@@ -4,16 +4,18 @@
 //! is told so.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cost_model::SourceId;
+use connectors::remote::SiteState;
+use cost_model::{SiteId, SourceId};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use planner::catalog::Catalog;
 use planner::{Error, Result};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::names::{Found, catalog};
 use super::sources::Connectors;
@@ -31,6 +33,8 @@ enum Which {
     /// Those that did not answer the last time.
     Unavailable,
     One(SourceId),
+    /// Those of one site.
+    Site(SiteId),
 }
 
 struct State {
@@ -48,6 +52,7 @@ pub struct CatalogKeeper {
     state: Mutex<State>,
     published: ArcSwap<Catalog>,
     connectors: ArcSwap<Connectors>,
+    followers: Mutex<Vec<AbortOnDropHandle<()>>>,
     wake: Notify,
 }
 
@@ -57,6 +62,7 @@ impl CatalogKeeper {
         let keeper = Arc::new(Self {
             published: ArcSwap::from_pointee(Catalog::default()),
             connectors: ArcSwap::from_pointee(connectors.clone()),
+            followers: Mutex::default(),
             wake: Notify::new(),
             state: Mutex::new(State {
                 connectors,
@@ -70,7 +76,8 @@ impl CatalogKeeper {
         });
         keeper.publish();
         let first = keeper.clone();
-        let reading = tokio::spawn(async move { first.ask(Which::All).await });
+        let sites = keeper.follow_sites();
+        let reading = tokio::spawn(async move { tokio::join!(first.ask(Which::All), join_all(sites)) });
         if tokio::time::timeout(START_WAIT, reading).await.is_err() {
             tracing::warn!("some sources have not answered yet; their tables appear when they do");
         }
@@ -87,11 +94,12 @@ impl CatalogKeeper {
     }
 
     /// Other sources or tables from now on.
-    pub async fn reconfigure(&self, config: &Config, connectors: Connectors) {
+    pub async fn reconfigure(self: &Arc<Self>, config: &Config, connectors: Connectors) {
         {
             let mut state = self.state.lock();
             state.found.schemas.retain(|id, _| connectors.by_id.contains_key(id));
             state.found.unavailable.retain(|id, _| connectors.by_id.contains_key(id));
+            state.found.unavailable_sites.retain(|id, _| connectors.sites.iter().any(|s| s.name == *id));
             state.connectors = connectors.clone();
             state.tables = config.tables.clone();
             state.users = user_names(config);
@@ -100,8 +108,55 @@ impl CatalogKeeper {
         self.connectors.store(Arc::new(connectors));
         // What was removed is gone whatever the others answer.
         self.publish();
+        self.follow_sites();
         self.ask(Which::All).await;
         self.wake.notify_one();
+    }
+
+    /// Listens from now on to what becomes of the sites elsewhere. The receivers fire when a site's first news have been taken in.
+    fn follow_sites(self: &Arc<Self>) -> Vec<oneshot::Receiver<()>> {
+        let connectors = self.connectors();
+        let mut followers = self.followers.lock();
+        followers.clear();
+        let remote = connectors.sites.iter().filter_map(|s| Some((s.name.clone(), s.remote.as_ref()?.watch())));
+        let follow = |(site, state)| {
+            let (first, known) = oneshot::channel();
+            let follower = tokio::spawn(follow(Arc::downgrade(self), site, state, first));
+            followers.push(AbortOnDropHandle::new(follower));
+            known
+        };
+        remote.map(follow).collect()
+    }
+
+    /// A site has come or gone: its sources with it.
+    async fn site_changed(&self, site: &SiteId, now: &SiteState) {
+        {
+            let mut state = self.state.lock();
+            let (connectors, problems) = state.connectors.with_sites_sources();
+            for problem in problems {
+                tracing::error!("{problem}");
+            }
+            let of_site = |id: &&SourceId| connectors.by_id.get(*id).is_some_and(|c| c.site == *site);
+            let sources: Vec<SourceId> = connectors.order.iter().filter(of_site).cloned().collect();
+            state.found.schemas.retain(|id, _| connectors.by_id.contains_key(id));
+            state.found.unavailable.retain(|id, _| connectors.by_id.contains_key(id));
+            state.connectors = connectors.clone();
+            self.connectors.store(Arc::new(connectors));
+            match now {
+                SiteState::Lost(error) if sources.is_empty() => {
+                    state.found.unavailable_sites.insert(site.clone(), error.to_string());
+                }
+                SiteState::Lost(error) => {
+                    let lost = sources.into_iter().map(|id| (id, error.to_string()));
+                    state.found.unavailable.extend(lost);
+                }
+                SiteState::Connected(_) | SiteState::Connecting => drop(state.found.unavailable_sites.remove(site)),
+            }
+        }
+        self.publish();
+        if matches!(now, SiteState::Connected(_)) {
+            self.ask(Which::Site(site.clone())).await;
+        }
     }
 
     /// Reads one source again, or all; says which did not answer. Their last known tables stay.
@@ -122,6 +177,7 @@ impl CatalogKeeper {
                 Which::All => true,
                 Which::Unavailable => state.found.unavailable.contains_key(*id),
                 Which::One(one) => one == *id,
+                Which::Site(site) => connectors.by_id.get(*id).is_some_and(|c| c.site == *site),
             };
             (state.asked, connectors.order.iter().filter(wanted).cloned().collect())
         };
@@ -189,8 +245,33 @@ fn user_names(config: &Config) -> Vec<String> {
     config.users.iter().map(|u| u.name.clone()).collect()
 }
 
+/// Tells the keeper what becomes of a site; ends with either.
+async fn follow(
+    keeper: Weak<CatalogKeeper>,
+    site: SiteId,
+    mut state: watch::Receiver<SiteState>,
+    first: oneshot::Sender<()>,
+) {
+    let mut first = Some(first);
+    let mut was_lost = false;
+    loop {
+        let now = state.borrow_and_update().clone();
+        let lost = matches!(now, SiteState::Lost(_));
+        // A site that is tried again in vain is as lost as before.
+        if !matches!(now, SiteState::Connecting) && !(lost && was_lost) {
+            let Some(keeper) = keeper.upgrade() else { return };
+            keeper.site_changed(&site, &now).await;
+            first.take().map(|first| first.send(()));
+        }
+        was_lost = lost;
+        if state.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// The background refresh; it ends with the keeper.
-async fn keep(keeper: std::sync::Weak<CatalogKeeper>) {
+async fn keep(keeper: Weak<CatalogKeeper>) {
     let mut all_asked = tokio::time::Instant::now();
     loop {
         let Some(strong) = keeper.upgrade() else { return };

@@ -17,7 +17,7 @@ use planner::plan::QueryPlan;
 use planner::{Error, PgType, QueryContext, Result};
 
 use super::catalog::CatalogKeeper;
-use super::sources::Connectors;
+use super::sources::{Connectors, Identity};
 use super::system::System;
 use super::{BatchStream, ExplainOptions, PlanRequest, QueryEngine, RunRequest};
 use crate::config::Config;
@@ -43,6 +43,7 @@ pub struct Engine {
     catalog: Arc<CatalogKeeper>,
     queries: Arc<Queries>,
     clock: Arc<dyn Clock>,
+    identity: Identity,
     plans: Cache<PlanKey, Arc<QueryPlan>>,
 }
 
@@ -52,8 +53,9 @@ impl Engine {
         catalog: Arc<CatalogKeeper>,
         queries: Arc<Queries>,
         clock: Arc<dyn Clock>,
+        identity: Identity,
     ) -> Self {
-        Self { executor, catalog, queries, clock, plans: Cache::new(CACHED_PLANS) }
+        Self { executor, catalog, queries, clock, identity, plans: Cache::new(CACHED_PLANS) }
     }
 
     fn execute(&self, request: &RunRequest) -> Result<QueryStream> {
@@ -68,7 +70,7 @@ impl Engine {
             queries: self.queries.clone(),
             database: request.context.database.clone(),
         };
-        let sources = Arc::new(self.catalog.connectors().handles());
+        let sources = self.catalog.connectors().handles.clone();
         self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
     }
 
@@ -151,7 +153,8 @@ impl QueryEngine for Engine {
     }
 
     async fn reload(&self, config: Arc<Config>) {
-        match Connectors::start(&config, &self.executor, &self.clock) {
+        let before = self.catalog.connectors();
+        match Connectors::start(&config, &self.executor, &self.clock, self.identity, Some(&before)) {
             Ok(connectors) => self.catalog.reconfigure(&config, connectors).await,
             Err(error) => {
                 tracing::error!(%error, "the sources of the new configuration cannot be used; the old ones stay")
@@ -164,6 +167,11 @@ impl QueryEngine for Engine {
 fn explain_missing(error: Error, catalog: &Catalog) -> Error {
     if !matches!(error.sqlstate(), state::UNDEFINED_TABLE | state::INVALID_SCHEMA_NAME) {
         return error;
+    }
+    if let Some((site, why)) = catalog.unavailable_sites.first_key_value()
+        && error.hint().is_none()
+    {
+        return error.with_hint(format!("Site \"{site}\" has not answered ({why}); what it has is not known."));
     }
     let Some((source, why)) = catalog
         .unavailable

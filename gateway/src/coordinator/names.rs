@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use cost_model::SourceId;
+use cost_model::{SiteId, SourceId};
 use planner::catalog::{
     Catalog, KeyKind, Placement, Source, SourceSchema, SourceTable, Table as CatalogTable, name_oid,
 };
@@ -21,6 +21,8 @@ pub struct Found {
     pub schemas: BTreeMap<SourceId, Arc<SourceSchema>>,
     /// Why a source could not be read the last time.
     pub unavailable: BTreeMap<SourceId, String>,
+    /// Why a site that was never reached could not be.
+    pub unavailable_sites: BTreeMap<SiteId, String>,
 }
 
 /// A snapshot under that version, and what is wrong with the names.
@@ -33,7 +35,8 @@ pub fn catalog(
 ) -> (Catalog, Vec<String>) {
     let mut problems = Vec::new();
     let users = users.to_vec();
-    let mut catalog = Catalog { version, unavailable: found.unavailable.clone(), users, ..Catalog::default() };
+    let (unavailable, unavailable_sites) = (found.unavailable.clone(), found.unavailable_sites.clone());
+    let mut catalog = Catalog { version, unavailable, unavailable_sites, users, ..Catalog::default() };
     let mut oids = BTreeSet::new();
     for table in system::tables() {
         oids.insert(table.oid);

@@ -1,6 +1,7 @@
-//! The connectors of the embedded sites, made from the configuration.
+//! The sources, made from the configuration: those of this process and those of sites elsewhere.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,50 +11,119 @@ use connectors::engine::{Engine, UnsupportedTypes};
 use connectors::files::{CsvOptions, FilesConfig, FilesEngine};
 use connectors::mysql::{MySql, MySqlConfig, Tls};
 use connectors::postgres::{PostgresConfig, PostgresEngine, SslMode};
-use connectors::site::Executor;
-use cost_model::{Clock, SiteId, SourceId};
+use connectors::remote::{RemoteSite, RemoteSiteOptions, RemoteTls};
+use connectors::site::{Executor, SourceHandle};
+use cost_model::{Clock, Epoch, SiteId, SourceId};
 use planner::{Error, Result};
+use uuid::Uuid;
 
-use crate::config::{self, Config, Endpoint, Server, SourceConfig};
+use crate::config::{self, Config, Endpoint, RemoteSiteConfig, Server, SourceConfig, TlsFiles};
 
-/// One configured source and the way to it.
+/// One source and the way to it.
 #[derive(Clone)]
 pub struct Connector {
     pub site: SiteId,
-    pub handle: ConnectorHandle,
+    pub handle: Arc<dyn SourceHandle>,
 }
 
-/// All sources, in the order of the configuration.
+/// A site of the configuration.
+#[derive(Clone)]
+pub struct Site {
+    pub name: SiteId,
+    /// `None`: embedded in this process.
+    pub remote: Option<RemoteSite>,
+}
+
+/// All sources known now: those of this process in the order of the configuration, then those of each site elsewhere.
 #[derive(Clone, Default)]
 pub struct Connectors {
     pub order: Vec<SourceId>,
     pub by_id: HashMap<SourceId, Connector>,
+    pub sites: Vec<Site>,
+    /// What queries use of them.
+    pub handles: Arc<HashMap<SourceId, Arc<dyn SourceHandle>>>,
+    /// Sources of this process, the first ones of `order`.
+    local: usize,
+}
+
+/// Who this process is to the sites elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The same over restarts.
+    pub gateway: Uuid,
+    pub epoch: Epoch,
 }
 
 /// Longest wait for a connection of a query without a deadline of its own.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Starts a connector for each source of this process.
+pub fn start_local(
+    sources: &[SourceConfig],
+    executor: &Arc<Executor>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<(SourceId, ConnectorHandle)>> {
+    let start = |(n, source): (usize, &SourceConfig)| {
+        let id = SourceId::new(&source.name);
+        let mut options = ConnectorOptions::new(id.clone());
+        options.max_connections = source.max_connections.max(1) as usize;
+        options.queue_timeout = Some(QUEUE_TIMEOUT);
+        options.seed = clock.unix_micros() as u64 ^ n as u64;
+        let factory = factory(source, executor, clock);
+        let arbiter = System::current().arbiter().clone();
+        let io = tokio::runtime::Handle::current();
+        Ok((id, ConnectorHandle::start(options, factory, clock.clone(), arbiter, io)?))
+    };
+    sources.iter().enumerate().map(start).collect()
+}
+
 impl Connectors {
-    pub fn start(config: &Config, executor: &Arc<Executor>, clock: &Arc<dyn Clock>) -> Result<Self> {
+    /// Connections to sites elsewhere go on being used where their configuration is the same as `before`.
+    pub fn start(
+        config: &Config,
+        executor: &Arc<Executor>,
+        clock: &Arc<dyn Clock>,
+        identity: Identity,
+        before: Option<&Self>,
+    ) -> Result<Self> {
         let mut connectors = Self::default();
-        for (n, source) in config.sources.iter().enumerate() {
-            let id = SourceId::new(&source.name);
-            let mut options = ConnectorOptions::new(id.clone());
-            options.max_connections = source.max_connections.max(1) as usize;
-            options.queue_timeout = Some(QUEUE_TIMEOUT);
-            options.seed = clock.unix_micros() as u64 ^ n as u64;
-            let factory = factory(source, executor, clock);
-            let arbiter = System::current().arbiter().clone();
-            let io = tokio::runtime::Handle::current();
-            let handle = ConnectorHandle::start(options, factory, clock.clone(), arbiter, io)?;
-            connectors.order.push(id.clone());
-            connectors.by_id.insert(id, Connector { site: SiteId::new(&source.site), handle });
+        for site in &config.sites {
+            let remote = match &site.remote {
+                None => None,
+                Some(remote) => Some(remote_site(&site.name, remote, clock, identity, before)?),
+            };
+            connectors.sites.push(Site { name: SiteId::new(&site.name), remote });
         }
-        Ok(connectors)
+        for ((id, handle), source) in start_local(&config.sources, executor, clock)?.into_iter().zip(&config.sources) {
+            connectors.order.push(id.clone());
+            connectors.by_id.insert(id, Connector { site: SiteId::new(&source.site), handle: Arc::new(handle) });
+        }
+        connectors.local = connectors.order.len();
+        Ok(connectors.with_sites_sources().0)
     }
 
-    pub fn handles(&self) -> HashMap<SourceId, ConnectorHandle> {
-        self.by_id.iter().map(|(id, c)| (id.clone(), c.handle.clone())).collect()
+    /// The same with what the sites elsewhere have now, and what is wrong with that.
+    pub fn with_sites_sources(&self) -> (Self, Vec<String>) {
+        let mut problems = Vec::new();
+        let mut new = Self { sites: self.sites.clone(), local: self.local, ..Self::default() };
+        for id in &self.order[..self.local] {
+            new.order.push(id.clone());
+            new.by_id.insert(id.clone(), self.by_id[id].clone());
+        }
+        for (site, remote) in self.sites.iter().filter_map(|s| s.remote.as_ref().map(|r| (&s.name, r))) {
+            for (id, kind) in remote.sources() {
+                if let Some(other) = new.by_id.get(&id) {
+                    problems
+                        .push(format!("source \"{id}\" of site \"{site}\" is there already, at \"{}\"", other.site));
+                    continue;
+                }
+                let handle = Arc::new(remote.source(id.clone(), kind));
+                new.order.push(id.clone());
+                new.by_id.insert(id, Connector { site: site.clone(), handle });
+            }
+        }
+        new.handles = Arc::new(new.by_id.iter().map(|(id, c)| (id.clone(), c.handle.clone())).collect());
+        (new, problems)
     }
 
     pub fn get(&self, id: &SourceId) -> Result<&Connector> {
@@ -61,6 +131,48 @@ impl Connectors {
             Error::new(planner::error::state::UNDEFINED_OBJECT, format!("source \"{id}\" does not exist"))
         })
     }
+}
+
+fn remote_site(
+    name: &str,
+    config: &RemoteSiteConfig,
+    clock: &Arc<dyn Clock>,
+    identity: Identity,
+    before: Option<&Connectors>,
+) -> Result<RemoteSite> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|e| {
+            let message = format!("site \"{name}\": cannot read {}: {e}", path.display());
+            Error::new(planner::error::state::CONFIG_FILE_ERROR, message)
+        })
+    };
+    let identity_of = |tls: &TlsFiles| {
+        let key = String::from_utf8_lossy(&read(&tls.key)?).into_owned();
+        Ok::<_, Error>((read(&tls.certificate)?, key.into()))
+    };
+    let tls = match &config.tls_ca {
+        None => None,
+        Some(authority) => {
+            let identity = config.tls.as_ref().map(identity_of).transpose()?;
+            Some(RemoteTls { authority: read(authority)?, identity })
+        }
+    };
+    let options = RemoteSiteOptions {
+        site: SiteId::new(name),
+        address: config.address.clone(),
+        token: config.token.clone(),
+        tls,
+        gateway: identity.gateway,
+        epoch: identity.epoch,
+        timeout: config.timeout,
+        seed: clock.unix_micros() as u64,
+    };
+    let running = before.into_iter().flat_map(|b| &b.sites).filter_map(|s| s.remote.as_ref());
+    if let Some(running) = running.into_iter().find(|r| r.options().same_connection(&options)) {
+        return Ok(running.clone());
+    }
+    let arbiter = System::current().arbiter().clone();
+    RemoteSite::start(options, clock.clone(), arbiter, tokio::runtime::Handle::current())
 }
 
 fn factory(source: &SourceConfig, executor: &Arc<Executor>, clock: &Arc<dyn Clock>) -> EngineFactory {

@@ -18,7 +18,9 @@ pub fn claim(path: &Path) -> Result<DataDir, String> {
     let lock = lock.map_err(|e| cannot("write to it", &e))?;
     match lock.try_lock() {
         Ok(()) => Ok(DataDir { _lock: lock }),
-        Err(TryLockError::WouldBlock) => Err(format!("data_dir {} is in use by another gateway", path.display())),
+        Err(TryLockError::WouldBlock) => {
+            Err(format!("data_dir {} is in use by another process of Narrows", path.display()))
+        }
         Err(TryLockError::Error(error)) => Err(cannot("lock it", &error)),
     }
 }
@@ -32,7 +34,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b");
         let first = claim(&path).unwrap();
-        assert!(claim(&path).unwrap_err().contains("in use by another gateway"));
+        assert!(claim(&path).unwrap_err().contains("in use by another process"));
         drop(first);
         claim(&path).unwrap();
     }

@@ -4,6 +4,7 @@ mod data_dir;
 mod http;
 mod logging;
 mod signals;
+pub mod site;
 
 use std::io;
 use std::net::SocketAddr;
@@ -117,8 +118,8 @@ impl Gateway {
 async fn listen(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "{key} = \"{address}\": the address is in use. Is a PostgreSQL server or another gateway running there? \
-             Choose another one in [gateway]."
+            "{key} = \"{address}\": the address is in use. Is another server running there? \
+             Choose another one."
         ),
         io::ErrorKind::PermissionDenied => {
             format!("{key} = \"{address}\": not allowed; ports below 1024 need privileges")
@@ -138,7 +139,7 @@ pub fn install_tls() {
 pub fn run(config_path: &Path) -> ExitCode {
     install_tls();
     let result = Config::read(config_path).map_err(|e| e.to_string()).and_then(|config| {
-        logging::start(&config.gateway)?;
+        logging::start(&config.gateway.log, config.gateway.log_format)?;
         // The lock lives as long as the process serves.
         let _data_dir = data_dir::claim(&config.gateway.data_dir)?;
         system()?.block_on(serve(config))

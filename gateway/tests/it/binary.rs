@@ -198,7 +198,7 @@ async fn what_is_taken_is_named() {
     let gateway = Running::start(&site.file());
     let second = run(&["gateway", "--config", &site.path()]);
     assert!(!second.status.success());
-    assert!(text(&second.stderr).contains("is in use by another gateway"));
+    assert!(text(&second.stderr).contains("is in use by another process"));
 
     site.configure("data_dir = \"other\"", "");
     let configured = fs::read_to_string(site.file()).unwrap();

@@ -2,6 +2,7 @@
 
 use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
 use integration::oracle::difference;
+use integration::site::TestSite;
 use integration::tpch::{TABLES, query};
 
 use crate::shared::shared;
@@ -18,14 +19,28 @@ const PLACEMENTS: [(&str, [&str; 8]); 5] = [
 #[test]
 fn all_queries_agree_with_the_oracle() {
     let shared = shared();
-    let mut config = GatewayConfig::default()
-        .site("eu")
-        .site("us")
-        .site("ap")
-        .postgres("pg", "eu", &shared.postgres)
-        .mariadb("my", "us", &shared.mariadb)
-        .files("files", "ap", shared.files.path());
-    for (schema, sources) in PLACEMENTS {
+    let config = GatewayConfig::default().site("eu").site("us").site("ap");
+    let config = config.postgres("pg", "eu", &shared.postgres).mariadb("my", "us", &shared.mariadb);
+    agree(config.files("files", "ap", shared.files.path()), &PLACEMENTS, &["full", "filter", "off"]);
+}
+
+/// The same with each engine at a site that is a process of its own.
+#[test]
+fn all_queries_agree_at_sites_elsewhere() {
+    let shared = shared();
+    let sites = [
+        ("eu", GatewayConfig::default().postgres("pg", "eu", &shared.postgres)),
+        ("us", GatewayConfig::default().mariadb("my", "us", &shared.mariadb)),
+        ("ap", GatewayConfig::default().files("files", "ap", shared.files.path())),
+    ];
+    let sites = sites.map(|(name, sources)| TestSite::start(name, &sources).unwrap());
+    let config = sites.iter().fold(GatewayConfig::default(), GatewayConfig::remote_site);
+    agree(config, &PLACEMENTS[2..4], &["full", "off"]);
+}
+
+fn agree(mut config: GatewayConfig, placements: &[(&str, [&str; 8])], pushdowns: &[&str]) {
+    let shared = shared();
+    for (schema, sources) in placements {
         for (table, source) in TABLES.iter().zip(sources) {
             config = config.table(schema, table, source, table);
         }
@@ -38,8 +53,8 @@ fn all_queries_agree_with_the_oracle() {
         for number in 1..=22 {
             let sql = query(number).unwrap();
             let Answer::Rows(expected) = ask(&oracle, &sql).await else { panic!("the oracle refused query {number}") };
-            for (schema, _) in PLACEMENTS {
-                for pushdown in ["full", "filter", "off"] {
+            for (schema, _) in placements {
+                for pushdown in pushdowns {
                     let session = format!("set search_path = {schema}; set narrows.pushdown = {pushdown}");
                     assert_eq!(ask(&client, &session).await, Answer::Rows(vec![]));
                     let where_ = format!("query {number}, {schema}, pushdown {pushdown}");
@@ -53,5 +68,11 @@ fn all_queries_agree_with_the_oracle() {
             }
         }
     });
-    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), 22 * PLACEMENTS.len() * 3, wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        22 * placements.len() * pushdowns.len(),
+        wrong.join("\n")
+    );
 }

@@ -179,6 +179,21 @@ pub fn registry() -> &'static Registry {
     &REGISTRY
 }
 
+impl Registry {
+    /// A number that two builds share only if the same names, arguments and results bind in both: SQL that one of them wrote for
+    /// the other's functions means the same there (FNV-1a over sorted signatures and the version).
+    pub fn fingerprint(&self) -> u64 {
+        let functions = self.functions.values().flatten().map(|s| format!("f {} {:?} {}", s.name, s.args, s.ret));
+        let aggregates = self.aggregates.values().flatten().map(|s| format!("a {} {:?} {}", s.name, s.args, s.ret));
+        let casts = self.casts.keys().map(|(from, to)| format!("c {from} {to}"));
+        let mut all: Vec<String> = functions.chain(aggregates).chain(casts).collect();
+        all.push(format!("v {}", env!("CARGO_PKG_VERSION")));
+        all.sort_unstable();
+        let bytes = all.iter().flat_map(|line| line.bytes().chain([0]));
+        bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use cost_model::SourceId;
+use connectors::remote::{RemoteSite, SiteState};
+use cost_model::{SiteId, SourceId};
 use planner::PgType;
 use planner::catalog::{Table, TableKind};
 
 use super::System;
 use super::relations::define;
 use super::rows::Rows;
+use crate::coordinator::sources::Site;
 
 pub const SCHEMA: &str = "narrows";
 
@@ -33,6 +35,19 @@ const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
             ("last_error", PgType::TEXT),
         ],
         "Configured sources and how they are doing",
+    ),
+    (
+        "sites",
+        &[
+            ("name", PgType::TEXT),
+            ("address", PgType::TEXT),
+            ("state", PgType::TEXT),
+            ("version", PgType::TEXT),
+            ("round_trip_ms", PgType::FLOAT8),
+            ("sources", PgType::INT8),
+            ("last_error", PgType::TEXT),
+        ],
+        "Datacenters: those inside this gateway, and processes elsewhere and how they are doing",
     ),
     (
         "queries",
@@ -72,6 +87,7 @@ impl System {
     pub(super) fn narrows(&self, name: &str, rows: Rows) -> Rows {
         match name {
             "sources" => self.sources(rows),
+            "sites" => self.sites(rows),
             "queries" => self.queries(rows),
             _ => self.skipped_columns(rows),
         }
@@ -107,6 +123,37 @@ impl System {
                     catalog.unavailable.get(*id).cloned().or_else(|| s.last_error.as_ref().map(ToString::to_string))
                 }),
             )
+    }
+
+    fn sites(&self, rows: Rows) -> Rows {
+        let connectors = self.catalog.connectors();
+        let all = &connectors.sites;
+        let states: Vec<_> = all.iter().map(|s| s.remote.as_ref().map(RemoteSite::state)).collect();
+        let sources = |site: &SiteId| connectors.by_id.values().filter(|c| c.site == *site).count();
+        let version = |state: &Option<SiteState>| match state {
+            None => Some(env!("CARGO_PKG_VERSION").to_string()),
+            Some(SiteState::Connected(connected)) => Some(connected.version.clone()),
+            Some(_) => None,
+        };
+        let word = |state: &Option<SiteState>| match state {
+            None => "embedded",
+            Some(SiteState::Connecting) => "connecting",
+            Some(SiteState::Connected(_)) => "connected",
+            Some(SiteState::Lost(_)) => "lost",
+        };
+        let last_error = |state: &Option<SiteState>| match state {
+            Some(SiteState::Lost(error)) => Some(error.to_string()),
+            _ => None,
+        };
+        let connected = |r: &&RemoteSite| matches!(r.state(), SiteState::Connected(_));
+        let round_trip = |s: &Site| s.remote.as_ref().filter(connected)?.round_trip().map(|t| t.as_secs_f64() * 1e3);
+        rows.with("name", all.iter().map(|s| s.name.to_string()))
+            .with("address", all.iter().map(|s| s.remote.as_ref().map(|r| r.address().to_string())))
+            .with("state", states.iter().map(|s| word(s).to_string()))
+            .with("version", states.iter().map(version))
+            .with("round_trip_ms", all.iter().map(round_trip))
+            .with("sources", all.iter().map(|s| sources(&s.name)))
+            .with("last_error", states.iter().map(last_error))
     }
 
     fn queries(&self, rows: Rows) -> Rows {

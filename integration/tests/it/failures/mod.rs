@@ -3,6 +3,7 @@
 
 mod changed;
 mod servers;
+mod sites;
 mod stopped;
 
 use std::time::{Duration, Instant};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use integration::gateway::{GatewayConfig, connect};
+use integration::site::TestSite;
 use tokio::sync::Notify;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -19,6 +20,9 @@ enum Stop {
     /// The socket is closed without a word.
     ClientGone,
 }
+
+/// These tests look at the same servers for the same words: one at a time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Statements of these tests that are at work; `mark` is somewhere in their text.
 fn at_work(source: &str, mark: &str) -> usize {
@@ -89,12 +93,23 @@ async fn stopped(gateway: &TestGateway, source: &str, sql: &str, mark: &str, str
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_engine_is_rid_of_a_query_within_a_second() {
     let engines = engines();
-    let config = GatewayConfig::default().site("local").postgres("pg", "local", &engines.postgres).mariadb(
-        "my",
-        "local",
-        &engines.mariadb,
-    );
-    let gateway = TestGateway::start(&config).unwrap();
+    let config = GatewayConfig::default().site("local").postgres("pg", "local", &engines.postgres);
+    let gateway = TestGateway::start(&config.mariadb("my", "local", &engines.mariadb)).unwrap();
+    rid_within_a_second(gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_is_an_engine_at_a_site_elsewhere() {
+    let engines = engines();
+    let pg = GatewayConfig::default().postgres("pg", "eu", &engines.postgres);
+    let my = GatewayConfig::default().mariadb("my", "us", &engines.mariadb);
+    let sites = [TestSite::start("eu", &pg).unwrap(), TestSite::start("us", &my).unwrap()];
+    let config = sites.iter().fold(GatewayConfig::default(), GatewayConfig::remote_site);
+    rid_within_a_second(TestGateway::start(&config).unwrap()).await;
+}
+
+async fn rid_within_a_second(gateway: TestGateway) {
+    let _alone = ALONE.lock().await;
     for (source, sleep) in [("pg", "1 as s from pg_sleep"), ("my", "sleep")] {
         for (n, stop) in [Stop::Cancel, Stop::Timeout, Stop::ClientGone].into_iter().enumerate() {
             let mark = format!("71.{n}");

@@ -1,0 +1,71 @@
+//! Connections for rows: one for each stream at a time, so that no stream's window or loss slows another. Idle ones are kept
+//! for the next scan, which then needs no handshake over the WAN.
+
+use std::sync::Arc;
+
+use arrow_flight::flight_service_client::FlightServiceClient;
+use parking_lot::Mutex;
+use planner::Result;
+use tokio::runtime::Handle;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+
+use super::dial::{Bearer, Dialer};
+use crate::wire::LONGEST_MESSAGE;
+
+pub type Client = FlightServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// Idle connections kept for each site.
+const IDLE: usize = 8;
+
+pub struct Channels {
+    dialer: Dialer,
+    io: Handle,
+    idle: Mutex<Vec<Channel>>,
+}
+
+/// A connection in use. It is kept for others only if it is given back in good order.
+pub struct Taken {
+    channel: Channel,
+    channels: Arc<Channels>,
+}
+
+impl Channels {
+    pub fn new(dialer: Dialer, io: Handle) -> Self {
+        Self { dialer, io, idle: Mutex::default() }
+    }
+
+    pub async fn take(self: &Arc<Self>) -> Result<Taken> {
+        let idle = self.idle.lock().pop();
+        let channel = match idle {
+            Some(channel) => channel,
+            None => {
+                // The connection's own task must not run on the threads that compute.
+                let dialer = self.dialer.clone();
+                let connecting = self.io.spawn(async move { dialer.channel().await });
+                connecting.await.unwrap_or_else(|_| Err(self.dialer.unreachable("the gateway is shutting down")))?
+            }
+        };
+        Ok(Taken { channel, channels: self.clone() })
+    }
+
+    /// The site is lost: no connection to it is of use.
+    pub fn clear(&self) {
+        self.idle.lock().clear();
+    }
+}
+
+impl Taken {
+    pub fn client(&self) -> Client {
+        FlightServiceClient::with_interceptor(self.channel.clone(), self.channels.dialer.bearer.clone())
+            .max_decoding_message_size(LONGEST_MESSAGE)
+    }
+
+    /// The stream has ended by itself.
+    pub fn give_back(self) {
+        let mut idle = self.channels.idle.lock();
+        if idle.len() < IDLE {
+            idle.push(self.channel);
+        }
+    }
+}

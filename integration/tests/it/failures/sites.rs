@@ -1,0 +1,130 @@
+//! Sites that are processes of their own: away, killed, silent, wrong, and gateways that leave work behind at them.
+
+use integration::gateway::{GatewayConfig, connect};
+use integration::servers::TestPostgres;
+use integration::site::TestSite;
+
+use super::*;
+
+fn with_table() -> TestPostgres {
+    let postgres = TestPostgres::start(&[]).unwrap();
+    postgres.sql("create table t (a int); insert into t values (42);").unwrap();
+    postgres
+}
+
+fn signal(pid: u32, name: &str) {
+    let status = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    assert!(status.success());
+}
+
+fn statements(postgres: &TestPostgres, mark: &str) -> usize {
+    let sql = format!(
+        "select count(*) from pg_stat_activity where state = 'active' and query like '/* narrows query=%{mark}%'"
+    );
+    postgres.sql(&sql).unwrap().trim().parse().unwrap()
+}
+
+const ENDLESS: &str = "select * from narrows.query('pg', $$select a.n, b.n as m from generate_series(1, 30000) a(n), \
+                       generate_series(1, 30000) b(n) where a.n <> -71$$) t";
+const ASLEEP: &str = "select * from narrows.query('pg', $$select 1 as s from pg_sleep(72)$$) t";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_dies_is_an_error_until_it_is_back() {
+    let postgres = with_table();
+    let mut site = TestSite::prepare("eu", &GatewayConfig::default().postgres("pg", "eu", &postgres)).unwrap();
+    let gateway = TestGateway::start(&GatewayConfig::default().remote_site(&site)).unwrap();
+    let client = connect(&gateway.url()).await.unwrap();
+    // Never reached: what it has is not known.
+    let failed = client.simple_query("select a from pg.t").await.unwrap_err();
+    let failed = failed.as_db_error().unwrap();
+    assert!(failed.hint().is_some_and(|h| h.contains("Site \"eu\" has not answered")), "{failed:?}");
+    answers(&client, "select state from narrows.sites", "lost").await;
+
+    site.run().unwrap();
+    answers(&client, "select a from pg.t", "42").await;
+    answers(&client, "select state || ' ' || sources from narrows.sites", "connected 1").await;
+    let rtt = rows(&client, "select round_trip_ms > 0 and round_trip_ms < 2000 from narrows.sites").await;
+    assert_eq!(rtt[0][0].as_deref(), Some("t"));
+
+    for sql in [ENDLESS, ASLEEP] {
+        let (other, sql) = (connect(&gateway.url()).await.unwrap(), sql.to_string());
+        let running = tokio::spawn(async move { error(&other, &sql).await });
+        eventually("at work", || statements(&postgres, "") == 1).await;
+        site.kill();
+        let (code, text) = tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
+        assert!(code == "08006" || code == "08001", "{code} {text}");
+        assert!(text.contains("site \"eu\""), "{text}");
+        let (code, text) = error(&client, "select a from pg.t").await;
+        assert!(code.starts_with("08") && text.contains("site \"eu\""), "{code} {text}");
+        site.run().unwrap();
+        answers(&client, "select a from pg.t", "42").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_falls_silent_is_lost_within_its_timeout() {
+    let postgres = with_table();
+    let site = TestSite::start("eu", &GatewayConfig::default().postgres("pg", "eu", &postgres)).unwrap();
+    let gateway = TestGateway::start(&GatewayConfig::default().remote_site(&site)).unwrap();
+    let client = connect(&gateway.url()).await.unwrap();
+    answers(&client, "select a from pg.t", "42").await;
+    let other = connect(&gateway.url()).await.unwrap();
+    let running = tokio::spawn(async move { error(&other, ASLEEP).await });
+    eventually("at work", || statements(&postgres, "pg_sleep(72)") == 1).await;
+    let pid = site.pid().unwrap();
+    signal(pid, "STOP");
+    let silent = Instant::now();
+    let (code, text) = tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
+    assert!(code == "08006" && text.contains("site \"eu\""), "{code} {text}");
+    // The timeout of these tests is 2 s, asked four times in it.
+    assert!(silent.elapsed() < Duration::from_secs(5), "{:?}", silent.elapsed());
+    signal(pid, "CONT");
+    answers(&client, "select a from pg.t", "42").await;
+    eventually("the old statement is gone", || statements(&postgres, "pg_sleep(72)") == 0).await;
+}
+
+/// Killed, or only silent: two leases later nothing of it is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_is_gone_leaves_nothing_at_the_site() {
+    let postgres = with_table();
+    let site = TestSite::start("eu", &GatewayConfig::default().postgres("pg", "eu", &postgres)).unwrap();
+    for how in ["KILL", "STOP"] {
+        for sql in [ENDLESS, ASLEEP] {
+            let gateway = TestGateway::start(&GatewayConfig::default().remote_site(&site)).unwrap();
+            let client = connect(&gateway.url()).await.unwrap();
+            let running = tokio::spawn(async move { drop(client.simple_query(sql).await) });
+            eventually("at work", || statements(&postgres, "") == 1).await;
+            signal(gateway.pid(), how);
+            let gone = eventually("gone", || statements(&postgres, "") == 0).await;
+            assert!(gone < Duration::from_secs(4), "{how}: {gone:?}");
+            running.abort();
+        }
+    }
+    let gateway = TestGateway::start(&GatewayConfig::default().remote_site(&site)).unwrap();
+    let client = connect(&gateway.url()).await.unwrap();
+    answers(&client, "select a from pg.t", "42").await;
+    answers(&client, "select connections_in_use + running_statements from narrows.sources", "0").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_serves_only_whom_it_knows() {
+    let postgres = with_table();
+    let site = TestSite::start("eu", &GatewayConfig::default().postgres("pg", "eu", &postgres)).unwrap();
+    let address = format!("address = \"127.0.0.1:{}\"", site.port);
+    let token = format!("token_file = \"{}\"", site.token_file().display());
+    for (name, auth, complaint) in
+        [("eu", "", "token"), ("us", token.as_str(), "it is site \"eu\", not \"us\""), ("eu", &token, "")]
+    {
+        let config = GatewayConfig::default().section(&format!("[[site]]\nname = \"{name}\"\n{address}\n{auth}"));
+        let gateway = TestGateway::start(&config).unwrap();
+        let client = connect(&gateway.url()).await.unwrap();
+        if complaint.is_empty() {
+            answers(&client, "select a from pg.t", "42").await;
+        } else {
+            answers(&client, "select state from narrows.sites", "lost").await;
+            let said = rows(&client, "select last_error from narrows.sites").await[0][0].clone().unwrap();
+            assert!(said.contains(complaint), "{said}");
+            assert_eq!(error(&client, "select a from pg.t").await.0, "42P01");
+        }
+    }
+}
