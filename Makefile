@@ -25,6 +25,10 @@ demo-check: build ## The same, but end after the query
 bench-local: setup build ## Compare the gateway with the engines behind it, TPC-H SF 1 (BENCH="--scale 0.1 scan point" for less)
 	$(CARGO_TARGET_DIR)/debug/bench_local $(BENCH)
 
+.PHONY: bench-wan
+bench-wan: setup build ## TPC-H over three sites of an emulated wide-area network (BENCH="--mbit 20 3 5 9" for others)
+	$(CARGO_TARGET_DIR)/debug/bench_wan $(BENCH)
+
 .PHONY: bench-emulator
 bench-emulator: build ## What the emulated wide-area network carries at most, and how far it is from what it is told
 	$(CARGO_TARGET_DIR)/debug/bench_emulator $(BENCH)

@@ -51,10 +51,16 @@ impl GatewayConfig {
     /// A site that is a process of its own.
     #[must_use]
     pub fn remote_site(self, site: &TestSite) -> Self {
+        self.remote_site_at(site, site.port)
+    }
+
+    /// The same, reached by another port, as that of an emulated link.
+    #[must_use]
+    pub fn remote_site_at(self, site: &TestSite, port: u16) -> Self {
         self.section(&format!(
             "[[site]]\nname = \"{}\"\naddress = \"127.0.0.1:{}\"\ntoken_file = \"{}\"\ntimeout = \"2s\"",
             site.name,
-            site.port,
+            port,
             site.token_file().display()
         ))
     }
@@ -119,12 +125,17 @@ impl Running {
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()?;
-        let mut running = Self(child);
+        Self(child).listening(log, port)
+    }
+
+    /// Waits until it listens there as well.
+    fn listening(self, log: &Path, port: u16) -> io::Result<Self> {
+        let mut running = self;
         let deadline = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             if running.ended()?.is_some() || Instant::now() > deadline {
                 let said = std::fs::read_to_string(log).unwrap_or_default();
-                return Err(io::Error::other(format!("narrows {role} did not start: {said}")));
+                return Err(io::Error::other(format!("narrows did not start: {said}")));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -175,11 +186,20 @@ impl TestGateway {
 
     pub fn start_program(program: &Path, config: &GatewayConfig) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (port, http_port) = (free_port()?, free_port()?);
-        let file = dir.path().join("narrows.toml");
-        std::fs::write(&file, config.text(dir.path(), port, http_port))?;
-        let process = Running::start(program, &file, &dir.path().join("gateway.log"), port)?;
-        Ok(Self { process, dir, port, http_port })
+        let (file, log) = (dir.path().join("narrows.toml"), dir.path().join("gateway.log"));
+        for attempt in 0.. {
+            let (port, http_port) = (free_port()?, free_port()?);
+            std::fs::write(&file, config.text(dir.path(), port, http_port))?;
+            // The second port is opened after the first.
+            let started = Running::start(program, &file, &log, port).and_then(|p| p.listening(&log, http_port));
+            match started {
+                Ok(process) => return Ok(Self { process, dir, port, http_port }),
+                // Somebody else was quicker.
+                Err(error) if attempt < 3 && error.to_string().contains("in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("every attempt returns or is followed by another")
     }
 
     /// Another configuration; it counts when the gateway is told to read it.

@@ -19,6 +19,17 @@ pub enum Pushdown {
     Off,
 }
 
+/// Whether the keys of one fragment filter another one (`narrows.reduction`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    Off,
+    /// Where it pays.
+    #[default]
+    On,
+    /// Wherever it changes no answer.
+    Force,
+}
+
 /// The immutable surroundings of one query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryContext {
@@ -35,6 +46,7 @@ pub struct QueryContext {
     /// Start of the transaction.
     pub now: Now,
     pub pushdown: Pushdown,
+    pub reduction: Reduction,
 }
 
 /// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
@@ -105,6 +117,7 @@ impl Default for QueryContext {
             date_order: DateOrder::Mdy,
             now: Now::at(0),
             pushdown: Pushdown::Full,
+            reduction: Reduction::On,
         }
     }
 }

@@ -8,13 +8,15 @@ use crate::plan::{Fragment, QueryPlan, SqlPiece};
 use crate::source::FragmentRelation;
 
 /// What EXPLAIN ANALYZE measured of one fragment.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     pub rows: u64,
     /// Bytes of Arrow data that left the connector.
     pub bytes: u64,
     /// From sending the statement to its last row.
     pub seconds: f64,
+    /// For each of its key filters the keys that were sent; `None`: too many.
+    pub keys: Vec<Option<usize>>,
 }
 
 /// What to show besides the tree.
@@ -91,10 +93,25 @@ fn fragment_lines(number: usize, f: &Fragment, options: Options<'_>, depth: usiz
         match piece {
             SqlPiece::Text(text) => sql += text,
             SqlPiece::Conditions => {}
+            SqlPiece::Keys(n) => match f.key_filters.get(*n) {
+                Some(filter) => sql += &format!("({} IN (keys of fragment {}))", filter.sql, filter.from),
+                None => sql += "TRUE",
+            },
             SqlPiece::Parameter { index, .. } => sql += &format!("${index}"),
         }
     }
     lines.push(format!("{below}SQL: {}", one_line(&sql)));
+    for (n, filter) in f.key_filters.iter().enumerate() {
+        let sent = options.measured.and_then(|m| m.get(number)).and_then(|m| m.keys.get(n).copied());
+        let sent = sent.map_or(String::new(), |keys| match keys {
+            Some(keys) => format!(" (actual keys={keys})"),
+            None => " (not sent: too many)".to_string(),
+        });
+        lines.push(format!(
+            "{below}Keys: {} by column {} of fragment {}{sent}",
+            filter.sql, filter.from_column, filter.from
+        ));
+    }
     if options.verbose {
         let columns: Vec<String> = f.columns.iter().map(ToString::to_string).collect();
         lines.push(format!("{below}Columns: {}", columns.join(", ")));

@@ -47,6 +47,23 @@ pub struct Fragment {
     pub single_table: Option<SingleTable>,
     /// A statement of the client's own is part of it: it may change the settings of the connection it runs on.
     pub passthrough: bool,
+    /// What other fragments' results may leave out of this one's.
+    pub key_filters: Vec<KeyFilter>,
+    /// Place in the order in which the fragments are read: a fragment comes after those that filter it.
+    pub position: usize,
+}
+
+/// A condition with the values of another fragment's column: `column IN (…)`. Without it the answer is the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyFilter {
+    /// The other fragment, and the column of its result.
+    pub from: usize,
+    pub from_column: usize,
+    /// The column of this fragment's statement.
+    pub sql: String,
+    pub ty: PgType,
+    /// Share of the rows that it probably keeps.
+    pub kept: f64,
 }
 
 /// The one table a splittable fragment reads.
@@ -71,6 +88,8 @@ pub enum SqlPiece {
         index: usize,
         ty: PgType,
     },
+    /// The condition of this one of the fragment's `key_filters`.
+    Keys(usize),
     /// Renders as nothing. It stands inside the WHERE clause of a fragment that has a `single_table`, after a complete
     /// (parenthesised) condition: a connector that reads the table in ranges inserts ` AND …` here.
     Conditions,

@@ -137,6 +137,11 @@ fn selectivity(predicate: &Expr, input: &LogicalPlan) -> f64 {
     }
 }
 
+/// How many different values an expression has, where it is a column whose table says so, or nothing but the key of its table.
+pub fn distinct_of(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
+    distinct(expr, plan)
+}
+
 fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
     column_stats(expr, plan)?.distinct.filter(|d| *d >= 1.0)
 }

@@ -68,6 +68,7 @@ impl Guardian {
         let (alive, died) = oneshot::channel();
         let (shared, io) = (self.shared.clone(), self.io.clone());
         let breaker = (self.breaker)(self.shared.restarts.load(Ordering::Relaxed));
+        *shared.engine.lock() = Some(engine.clone());
         let actor = ConnectorActor::start_in_arbiter(&self.arbiter, move |_| {
             ConnectorActor::new(shared, engine, breaker, io, alive)
         });
@@ -77,6 +78,7 @@ impl Guardian {
             () = self.stop.cancelled() => true,
         };
         self.shared.address.send_replace(None);
+        *self.shared.engine.lock() = None;
         if stopped {
             actor.do_send(Stop);
         }

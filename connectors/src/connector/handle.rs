@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::prelude::{Addr, Handler, MailboxError, Message};
 use actix_rt::ArbiterHandle;
 use cost_model::{Clock, QueryId, SourceId};
+use parking_lot::Mutex;
 use planner::catalog::{EngineKind, SourceSchema};
 use planner::error::{Retry, state};
 use planner::{Error, PgType, Result};
@@ -93,6 +94,8 @@ impl ConnectorHandle {
             statements: AtomicUsize::new(0),
             restarts: AtomicU64::new(0),
             published: watch::Sender::new(Published::opening()),
+            engine: Mutex::new(None),
+            io: io.clone(),
             address: watch::Sender::new(None),
         });
         let stop = CancellationToken::new();

@@ -13,6 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{Stream, ready};
 use planner::{Error, Result};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::actor::OpenSession;
 use super::budget::Permits;
@@ -41,9 +42,27 @@ impl ConnectorLease {
     /// Opens a session that may use the granted connections.
     pub async fn open(self: &Arc<Self>, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
         let request = SessionRequest { connections: self.permits.count, ..request };
-        let inner = self.ticket.until_canceled(self.handle.ask(OpenSession(request))).await?;
+        let inner = self.ticket.until_canceled(self.session(request)).await?;
         self.ticket.attach(&inner).await;
         Ok(Arc::new(TrackedSession { inner, lease: self.clone() }))
+    }
+
+    /// Straight from the engine while its source is well, else by the actor, which may refuse or has news to learn.
+    async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
+        let Some(engine) = self.shared().healthy_engine() else {
+            return self.handle.ask(OpenSession(request)).await;
+        };
+        let opening = self.shared().io.spawn(async move { engine.session(request).await });
+        // Given up together with whoever waits for it.
+        let opened = AbortOnDropHandle::new(opening).await;
+        let opened = opened.unwrap_or_else(|panic| {
+            let message = format!("the connector of source \"{}\" failed: {panic}", self.shared().source);
+            Err(Error::internal(message).with_source_id(self.shared().source.clone()))
+        });
+        if let Err(error) = &opened {
+            self.shared().learn(error).await;
+        }
+        opened
     }
 
     fn shared(&self) -> &Shared {

@@ -22,6 +22,7 @@ use super::decode::Decoder;
 use super::server::{Connection, Pool};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest, UnsupportedTypes, concurrent_scans};
 use crate::pool::Connection as _;
+use crate::site::caught;
 
 const BATCH_ROWS: usize = 8192;
 /// Batches decoded ahead of the reader; beyond that the socket is left unread.
@@ -196,7 +197,8 @@ async fn read(
 ) {
     let Some(mut connection) = guard.take() else { return };
     let end = match lent.pin_again(&mut connection.conn, statement.passthrough).await {
-        Ok(()) => stream_rows(&lent, &mut connection.conn, &statement.sql, &mut decoder, &tx).await,
+        // A panic must not look like the end of the rows.
+        Ok(()) => caught(stream_rows(&lent, &mut connection.conn, &statement.sql, &mut decoder, &tx)).await,
         Err(error) => Err(error),
     };
     // Whatever a killed connection says, it is no news of the server.

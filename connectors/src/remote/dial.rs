@@ -23,8 +23,6 @@ use crate::wire::{LONGEST_MESSAGE, PROTOCOL, from_status, malformed};
 /// What may be in flight on one stream and on one connection: a path of 1 Gbit/s and 100 ms holds 12 MB.
 const STREAM_WINDOW: u32 = 16 << 20;
 const CONNECTION_WINDOW: u32 = 32 << 20;
-/// Messages to the site that wait to be sent.
-const QUEUE: usize = 256;
 
 /// PEM texts.
 #[derive(Clone)]
@@ -67,7 +65,8 @@ impl RemoteSiteOptions {
 
 /// An established conversation.
 pub struct Line {
-    pub out: mpsc::Sender<FromGateway>,
+    /// Without a limit of its own: what is said is bounded by the queries that run.
+    pub out: mpsc::UnboundedSender<FromGateway>,
     pub incoming: Streaming<FromSite>,
     pub welcome: proto::Welcome,
 }
@@ -132,7 +131,7 @@ impl Dialer {
             let mut client = SiteClient::with_interceptor(channel, self.bearer.clone())
                 .max_decoding_message_size(LONGEST_MESSAGE)
                 .max_encoding_message_size(LONGEST_MESSAGE);
-            let (out, mut sent) = mpsc::channel(QUEUE);
+            let (out, mut sent) = mpsc::unbounded_channel();
             let hello = proto::Hello {
                 protocol: PROTOCOL,
                 version: env!("CARGO_PKG_VERSION").to_string(),
@@ -142,7 +141,7 @@ impl Dialer {
                 lease_ms: self.options.timeout.as_millis() as u64,
             };
             let hello = FromGateway { message: Some(from_gateway::Message::Hello(hello)) };
-            let _ = out.send(hello).await;
+            let _ = out.send(hello);
             let messages = futures::stream::poll_fn(move |cx| sent.poll_recv(cx));
             let answered = client.control(messages).await.map_err(|status| self.refused(&status))?;
             let mut incoming = answered.into_inner();

@@ -57,9 +57,16 @@ struct Heard(u64, FromSite);
 struct Ended(u64, Error);
 
 struct Live {
-    out: mpsc::Sender<FromGateway>,
+    out: mpsc::UnboundedSender<FromGateway>,
     lost: CancellationToken,
     _reader: AbortOnDropHandle<()>,
+}
+
+/// Also if the actor panics: what waits for the site must not wait for ever.
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.lost.cancel();
+    }
 }
 
 pub struct ProxyActor {
@@ -150,9 +157,8 @@ impl ProxyActor {
 
     /// All that waits for the site learns that it waits in vain.
     fn lose(&mut self, error: Error, ctx: &mut Context<Self>) {
-        if let Some(live) = self.live.take() {
+        if self.live.take().is_some() {
             tracing::warn!(site = %self.shared.site(), %error, "the site is lost");
-            live.lost.cancel();
         }
         self.shared.channels.clear();
         for (_, answer) in self.pending.drain() {
@@ -164,10 +170,8 @@ impl ProxyActor {
 
     fn say(&self, message: from_gateway::Message) {
         let Some(live) = &self.live else { return };
-        // A queue that is full belongs to a site that no longer reads: the heartbeat will tell.
-        if live.out.try_send(FromGateway { message: Some(message) }).is_err() {
-            tracing::warn!(site = %self.shared.site(), "the site does not take messages");
-        }
+        // An error means that the connection has ended: its reader is about to say so.
+        let _ = live.out.send(FromGateway { message: Some(message) });
     }
 
     fn heartbeat(&mut self) {
@@ -276,9 +280,7 @@ impl Handler<Tell> for ProxyActor {
 impl Handler<HangUp> for ProxyActor {
     type Result = ();
     fn handle(&mut self, _: HangUp, ctx: &mut Self::Context) {
-        if let Some(live) = self.live.take() {
-            live.lost.cancel();
-        }
+        self.live = None;
         ctx.stop();
     }
 }

@@ -91,6 +91,9 @@ struct RemoteSession {
 impl EngineSession for RemoteSession {
     async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
         let (shared, lost) = (self.lease.shared(), &self.lease.connected.lost);
+        if lost.is_cancelled() {
+            return Err(shared.lost());
+        }
         let (schema, ticket) = (request.schema.clone(), Ticket::random());
         let scan = proto::Scan::new(self.lease.number, ticket, proto::Compression::Lz4, request)?;
         shared.tell(from_gateway::Message::Scan(scan));

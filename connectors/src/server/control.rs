@@ -191,12 +191,13 @@ impl Conversation {
 
     fn scan(&self, scan: proto::Scan) {
         let Ok(ticket) = Ticket::read(&scan.ticket) else { return };
+        // A lease that was given back meanwhile: whoever comes for the rows is told that there are none.
+        let Some(held) = self.gateway.held(scan.lease) else { return };
+        held.add(ticket);
         let Some(offer) = self.site.exchange.offer(ticket) else { return };
-        let held = self.gateway.held(scan.lease);
+        let site = self.site.clone();
         tokio::spawn(async move {
             let rows = async {
-                let held = held.ok_or_else(given_up)?;
-                held.add(ticket);
                 let compression = scan.compression();
                 let request = scan.request()?;
                 let start = async { held.session().await?.scan(request).await };
@@ -204,6 +205,10 @@ impl Conversation {
                 Ok(Rows { batches, compression, stop: held.stop.clone() })
             };
             let _ = offer.send(caught(rows).await);
+            // Given back before the rows were there: nobody will fetch them.
+            if held.stop.is_cancelled() {
+                site.exchange.forget(ticket);
+            }
         });
     }
 

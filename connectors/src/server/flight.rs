@@ -51,7 +51,19 @@ impl FlightService for Flight {
         let (out, mut messages) = mpsc::channel(AHEAD);
         // Encoding and compressing is work: not on the threads that answer heartbeats.
         self.0.compute.spawn(send(rows, out));
-        Ok(Response::new(Box::pin(stream::poll_fn(move |cx| messages.poll_recv(cx)))))
+        Ok(Response::new(Box::pin(async_stream::stream! {
+            loop {
+                match messages.recv().await {
+                    Some(Outgoing::Message(message)) => yield message,
+                    Some(Outgoing::End) => break,
+                    // A stream that only stops would look complete.
+                    None => {
+                        yield Err(into_status(&Error::internal("rows could not be sent: their sender has failed")));
+                        break;
+                    }
+                }
+            }
+        })))
     }
 
     async fn handshake(
@@ -94,29 +106,33 @@ impl FlightService for Flight {
     }
 }
 
+/// What travels to the response. It is complete only with `End`.
+enum Outgoing {
+    Message(Result<FlightData, Status>),
+    End,
+}
+
 /// Until the rows end, their reader leaves, or their gateway is gone.
-async fn send(rows: Rows, out: mpsc::Sender<Result<FlightData, Status>>) {
+async fn send(rows: Rows, out: mpsc::Sender<Outgoing>) {
     let stop = rows.stop.clone();
-    let mut messages = match encoded(rows) {
-        Ok(messages) => messages,
-        Err(error) => {
-            let _ = out.send(Err(into_status(&error))).await;
-            return;
-        }
+    let ended = tokio::select! {
+        biased;
+        () = out.closed() => return,
+        () = stop.cancelled() => Err(given_up()),
+        ended = pump(rows, &out) => ended,
     };
-    loop {
-        let message = tokio::select! {
-            biased;
-            () = out.closed() => return,
-            () = stop.cancelled() => Some(Err(given_up())),
-            message = messages.next() => message,
-        };
-        let Some(message) = message else { return };
-        let failed = message.is_err();
-        if out.send(message.map_err(|e| into_status(&e))).await.is_err() || failed {
-            return;
+    let last = ended.map_or_else(|e| Outgoing::Message(Err(into_status(&e))), |()| Outgoing::End);
+    let _ = out.send(last).await;
+}
+
+async fn pump(rows: Rows, out: &mpsc::Sender<Outgoing>) -> Result<()> {
+    let mut messages = encoded(rows)?;
+    while let Some(message) = messages.next().await {
+        if out.send(Outgoing::Message(Ok(message?))).await.is_err() {
+            break;
         }
     }
+    Ok(())
 }
 
 fn encoded(rows: Rows) -> Result<impl Stream<Item = Result<FlightData>> + Unpin> {

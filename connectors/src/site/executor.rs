@@ -19,6 +19,7 @@ use super::job::Job;
 use super::memory::{QueryPool, SitePool};
 use super::relation::CHANNEL;
 use super::run::{QueryRun, RunState, Sources, SystemTables, watch};
+use super::schedule::bare_fragment;
 use super::spill::{SpillArea, SpillFiles};
 use super::stream::{Notes, QueryStream};
 
@@ -45,6 +46,12 @@ impl Shared {
         let files = DiskManagerBuilder::default().with_temp_file_factory(Arc::new(SpillFiles(self.spill.clone())));
         RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(files).build_arc().map_err(translate)
     }
+}
+
+/// A handful of rows straight from an engine: changing threads would take longer than handling them.
+fn is_short(plan: &QueryPlan) -> bool {
+    const HANDFUL: f64 = 1_000.0;
+    bare_fragment(plan).is_some_and(|f| plan.fragments[f].estimated_rows.is_some_and(|rows| rows <= HANDFUL))
 }
 
 impl Executor {
@@ -97,7 +104,8 @@ impl Executor {
             sources,
             system,
         };
-        let work = self.compute.handle().spawn(job.run(client));
+        let runtime = if is_short(&job.plan) { &control } else { self.compute.handle() };
+        let work = runtime.spawn(job.run(client));
         control.spawn(watch(state.clone(), work.abort_handle(), self.clock.clone()));
         Ok(QueryStream::new(schema, receiver, state, notes))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use planner::plan::{Fragment, ParameterValue};
@@ -19,16 +20,24 @@ pub(super) struct Scan {
     pub meter: Arc<Meter>,
 }
 
-/// The fragment's statement with parameter values in it.
-pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<ScanRequest> {
-    let statement = planner::emit::render(&fragment.sql, fragment.engine, parameters)?;
+/// The fragment's statement with parameter values and keys in it.
+pub(super) fn request(
+    fragment: &Fragment,
+    parameters: &[ParameterValue],
+    keys: &[Option<Vec<ScalarValue>>],
+) -> Result<ScanRequest> {
+    let statement = planner::emit::render(fragment, parameters, keys)?;
+    // What is left is found by an index: reading the table in ranges would look into it once for each.
+    let sent =
+        || fragment.key_filters.iter().zip(keys).filter(|(_, list)| list.is_some()).map(|(filter, _)| filter.kept);
+    let filtered = sent().next().is_some();
     Ok(ScanRequest {
         sql: statement.sql,
         conditions_at: statement.conditions_at,
         columns: fragment.columns.clone(),
         schema: fragment.schema.clone(),
-        estimated_rows: fragment.estimated_rows,
-        single_table: fragment.single_table.clone(),
+        estimated_rows: fragment.estimated_rows.map(|rows| sent().fold(rows, |rows, kept| rows * kept)),
+        single_table: fragment.single_table.clone().filter(|_| !filtered),
         passthrough: fragment.passthrough,
     })
 }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use cost_model::SourceId;
+use datafusion::common::ScalarValue;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use futures::stream::BoxStream;
+use planner::fragment::MOST_KEYS;
 use planner::plan::{ParameterValue, QueryPlan};
 use planner::{Error, Result};
 use tokio::sync::{mpsc, watch};
@@ -24,13 +26,14 @@ use super::error::translate;
 use super::executor::Shared;
 use super::fragment::{self, Scan};
 use super::held::{Held, Holder};
+use super::keys;
 use super::leaves::Leaves;
 use super::measure::Meter;
 use super::parameters;
 use super::planning::{Session, is_pipeline};
 use super::relation::{Delivery, Relation};
 use super::run::{Lease, RunState, Sources, SystemTables};
-use super::schedule::{Reading, Reads, bare_fragment, lanes, of_source, wanted_connections};
+use super::schedule::{self, Reading, Reads, bare_fragment, of_source, wanted_connections};
 use super::stream::{Notes, Operators};
 use crate::engine::{EngineSession, SessionRequest};
 
@@ -80,7 +83,7 @@ impl Job {
         let reads = Reads::of(&self.plan)?;
         let sources = self.open_sources(&reads).await?;
         if let (Some(fragment), [source]) = (bare_fragment(&self.plan), sources.as_slice()) {
-            let scan = self.scan(Reading { fragment, held: false }, source)?;
+            let scan = self.scan(Reading { fragment, held: false }, source, Vec::new())?;
             return self.forward(source, scan, client).await;
         }
 
@@ -150,13 +153,14 @@ impl Job {
         let mut work = Vec::new();
         for source in sources {
             let concurrent = source.session.concurrent_scans();
-            for lane in lanes(&self.plan, reads, &source.id, concurrent, source.connections) {
+            for lane in schedule::lanes(&self.plan, reads, &source.id, concurrent, source.connections) {
                 work.push((source, lane));
             }
         }
         let held = work.iter().flat_map(|(_, lane)| lane).filter(|r| r.held).count();
         // Half of the memory is left for the operators, whatever is held.
         let held_limit = self.shared.settings.memory_limit / 2 / held.max(1);
+        let mut lanes = Vec::with_capacity(work.len());
         for (source, lane) in work {
             let mut outlets = Vec::with_capacity(lane.len());
             for reading in lane {
@@ -173,16 +177,25 @@ impl Job {
                 outlets.push((reading, outlet));
             }
             let source = OpenSource { id: source.id.clone(), session: source.session.clone(), ..*source };
-            readers.spawn(self.clone().read_lane(source, outlets));
+            lanes.push((source, outlets));
+        }
+        let known = Arc::new(relations.clone());
+        for (source, outlets) in lanes {
+            readers.spawn(self.clone().read_lane(source, outlets, known.clone()));
         }
         Ok(relations)
     }
 
     /// Reads fragments into their relations, one after another.
-    async fn read_lane(self, source: OpenSource, outlets: Vec<(Reading, Outlet)>) {
+    async fn read_lane(
+        self,
+        source: OpenSource,
+        outlets: Vec<(Reading, Outlet)>,
+        relations: Arc<Vec<Option<Arc<Relation>>>>,
+    ) {
         let lane = async {
             for (reading, outlet) in outlets {
-                self.fill(&source, reading, outlet).await?;
+                self.fill(&source, reading, outlet, &relations).await?;
             }
             Ok(())
         };
@@ -191,20 +204,36 @@ impl Job {
         }
     }
 
-    async fn fill(&self, source: &OpenSource, reading: Reading, outlet: Outlet) -> Result<()> {
-        let scan = self.scan(reading, source)?;
+    async fn fill(
+        &self,
+        source: &OpenSource,
+        reading: Reading,
+        outlet: Outlet,
+        relations: &[Option<Arc<Relation>>],
+    ) -> Result<()> {
+        // Whoever waits for these rows hears of a failure when the outlet is dropped: not before the query knows its cause.
+        let failed = |error: &Error| self.state.fail(error.clone());
         match outlet {
             Outlet::Piped(sender) => {
-                self.forward(source, scan, &sender).await?;
+                let work = async {
+                    let scan = self.scan(reading, source, self.keys(reading.fragment, relations).await?)?;
+                    self.forward(source, scan, &sender).await
+                };
+                work.await.inspect_err(failed)?;
                 let _ = sender.send(Delivery::End).await;
             }
             Outlet::Held(mut holder, sealed) => {
-                let meter = scan.meter.clone();
-                let mut rows = self.read(source, scan).await?;
-                while let Some(batch) = rows.next().await {
-                    holder.add(batch.map_err(|e| blame(e, &source.id))?)?;
-                }
-                sealed.send_replace(Some(Arc::new(holder.seal(&meter)?)));
+                let work = async {
+                    let scan = self.scan(reading, source, self.keys(reading.fragment, relations).await?)?;
+                    let meter = scan.meter.clone();
+                    let mut rows = self.read(source, scan).await?;
+                    while let Some(batch) = rows.next().await {
+                        holder.add(batch.map_err(|e| blame(e, &source.id))?)?;
+                    }
+                    holder.seal(&meter)
+                };
+                let held = work.await.inspect_err(failed)?;
+                sealed.send_replace(Some(Arc::new(held)));
             }
         }
         Ok(())
@@ -221,11 +250,29 @@ impl Job {
         Ok(())
     }
 
-    fn scan(&self, reading: Reading, source: &OpenSource) -> Result<Scan> {
+    /// For each of a fragment's key filters the values, as soon as the fragment that has them is read.
+    async fn keys(
+        &self,
+        fragment: usize,
+        relations: &[Option<Arc<Relation>>],
+    ) -> Result<Vec<Option<Vec<ScalarValue>>>> {
+        let mut lists = Vec::new();
+        for filter in &self.plan.fragments[fragment].key_filters {
+            let relation = relations.get(filter.from).and_then(Option::as_ref);
+            lists.push(match relation {
+                Some(relation) => keys::distinct(relation, filter.from_column, MOST_KEYS).await?,
+                None => None,
+            });
+        }
+        Ok(lists)
+    }
+
+    fn scan(&self, reading: Reading, source: &OpenSource, keys: Vec<Option<Vec<ScalarValue>>>) -> Result<Scan> {
         let fragment = &self.plan.fragments[reading.fragment];
-        let meter = Meter::start(reading.fragment, source.id.clone(), source.connections, reading.held);
+        let sent = keys.iter().map(|list| list.as_ref().map(Vec::len)).collect();
+        let meter = Meter::start(reading.fragment, source.id.clone(), source.connections, reading.held, sent);
         self.notes.meters.lock().push(meter.clone());
-        Ok(Scan { request: fragment::request(fragment, &self.parameters)?, meter })
+        Ok(Scan { request: fragment::request(fragment, &self.parameters, &keys)?, meter })
     }
 
     async fn read(&self, source: &OpenSource, scan: Scan) -> Result<BoxStream<'static, Result<RecordBatch>>> {

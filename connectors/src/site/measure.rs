@@ -29,6 +29,8 @@ pub struct FragmentMeasure {
     pub held: bool,
     /// Bytes of it that went to disk.
     pub spilled_bytes: u64,
+    /// For each of its key filters the keys that were sent; `None`: too many.
+    pub keys: Vec<Option<usize>>,
 }
 
 /// One operator of the shell.
@@ -69,10 +71,17 @@ pub(super) struct Meter {
     first: AtomicU64,
     last: AtomicU64,
     pub spilled: AtomicU64,
+    keys: Vec<Option<usize>>,
 }
 
 impl Meter {
-    pub fn start(fragment: usize, source: SourceId, connections: usize, held: bool) -> Arc<Self> {
+    pub fn start(
+        fragment: usize,
+        source: SourceId,
+        connections: usize,
+        held: bool,
+        keys: Vec<Option<usize>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             fragment,
             source,
@@ -84,6 +93,7 @@ impl Meter {
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
+            keys,
         })
     }
 
@@ -116,6 +126,7 @@ impl Meter {
             connections: self.connections,
             held: self.held,
             spilled_bytes: self.spilled.load(Ordering::Relaxed),
+            keys: self.keys.clone(),
         }
     }
 }

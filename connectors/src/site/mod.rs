@@ -12,6 +12,7 @@ mod fragment;
 mod held;
 mod interrupt;
 mod job;
+mod keys;
 mod leaves;
 mod measure;
 mod memory;

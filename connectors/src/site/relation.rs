@@ -68,15 +68,18 @@ impl Relation {
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, deliveries(receiver).map_err(DataFusionError::from))))
             }
             Self::Held(ready) => {
-                let mut ready = ready.clone();
-                let sealed = async move {
-                    let held = ready.wait_for(Option::is_some).await.ok().and_then(|held| held.clone());
-                    held.ok_or_else(|| DataFusionError::from(producer_failed()))?.rows()
-                };
+                let sealed = sealed(ready.clone());
+                let sealed = async move { sealed.await?.rows() };
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(sealed).try_flatten())))
             }
         }
     }
+}
+
+/// Waits for a held relation's last row.
+pub(super) async fn sealed(mut ready: watch::Receiver<Option<Arc<Held>>>) -> Result<Arc<Held>> {
+    let held = ready.wait_for(Option::is_some).await.ok().and_then(|held| held.clone());
+    held.ok_or_else(producer_failed)
 }
 
 /// The batches of a channel; it must end in order.

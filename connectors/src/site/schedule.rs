@@ -3,6 +3,7 @@
 //! No deadlock: all permits of all sources are taken before anything starts, in the order of source names, which is the same
 //! for every query; and no two streams that one connection must send are ever open together.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cost_model::SourceId;
@@ -72,6 +73,11 @@ pub(super) struct Reading {
     pub held: bool,
 }
 
+/// Fragments whose keys filter others: they are read to their end before those start.
+fn filters_others(plan: &QueryPlan) -> BTreeSet<usize> {
+    plan.fragments.iter().flat_map(|f| &f.key_filters).map(|filter| filter.from).collect()
+}
+
 /// The fragments of one source: each inner list is read one after another, the lists at the same time.
 pub(super) fn lanes(
     plan: &QueryPlan,
@@ -80,14 +86,21 @@ pub(super) fn lanes(
     concurrent: bool,
     connections: usize,
 ) -> Vec<Vec<Reading>> {
-    let once = |f: &usize| reads.fragments[f] == 1;
+    let filters = filters_others(plan);
+    let once = |f: &usize| reads.fragments[f] == 1 && !filters.contains(f);
     let mut fragments: Vec<usize> = of_source(plan, reads, source);
     if fragments.len() == 1 || (concurrent && connections >= fragments.len()) {
         return fragments.into_iter().map(|f| vec![Reading { fragment: f, held: !once(&f) }]).collect();
     }
-    // The last one has the connection for itself and need not be held: the one that is probably the largest.
-    let rows = |f: &usize| plan.fragments[*f].estimated_rows.unwrap_or(f64::INFINITY);
-    fragments.sort_by(|a, b| once(a).cmp(&once(b)).then(rows(a).total_cmp(&rows(b))));
+    // The last one has the connection for itself and need not be held: the one that is probably the largest. Those that filter
+    // others come before them, in the one order that all lanes share, so that no two lanes wait for each other.
+    let key = |f: &usize| {
+        let fragment = &plan.fragments[*f];
+        (fragment.position, fragment.estimated_rows.unwrap_or(f64::INFINITY))
+    };
+    let filtered = plan.fragments.iter().any(|f| !f.key_filters.is_empty());
+    let by_use = |a: &usize, b: &usize| if filtered { Ordering::Equal } else { once(a).cmp(&once(b)) };
+    fragments.sort_by(|a, b| by_use(a, b).then(key(a).0.cmp(&key(b).0)).then(key(a).1.total_cmp(&key(b).1)));
     let last = fragments.len() - 1;
     let lane = fragments.iter().enumerate();
     vec![lane.map(|(i, f)| Reading { fragment: *f, held: i < last || !once(f) }).collect()]

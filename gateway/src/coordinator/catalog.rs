@@ -95,6 +95,7 @@ impl CatalogKeeper {
 
     /// Other sources or tables from now on.
     pub async fn reconfigure(self: &Arc<Self>, config: &Config, connectors: Connectors) {
+        self.followers.lock().clear();
         {
             let mut state = self.state.lock();
             state.found.schemas.retain(|id, _| connectors.by_id.contains_key(id));
@@ -104,8 +105,8 @@ impl CatalogKeeper {
             state.tables = config.tables.clone();
             state.users = user_names(config);
             state.interval = config.gateway.catalog_refresh.limit();
+            self.connectors.store(Arc::new(connectors));
         }
-        self.connectors.store(Arc::new(connectors));
         // What was removed is gone whatever the others answer.
         self.publish();
         self.follow_sites();
@@ -186,7 +187,8 @@ impl CatalogKeeper {
             let connector = connectors.by_id.get(id)?;
             let answer = connector.handle.introspect().await;
             let mut state = self.state.lock();
-            if state.answered.get(id).is_some_and(|newest| *newest > question) {
+            let gone = !state.connectors.by_id.contains_key(id);
+            if gone || state.answered.get(id).is_some_and(|newest| *newest > question) {
                 return answer.err().map(|error| (id.clone(), error));
             }
             state.answered.insert(id.clone(), question);
@@ -258,7 +260,8 @@ async fn follow(
         let now = state.borrow_and_update().clone();
         let lost = matches!(now, SiteState::Lost(_));
         // A site that is tried again in vain is as lost as before.
-        if !matches!(now, SiteState::Connecting) && !(lost && was_lost) {
+        let nothing_new = matches!(now, SiteState::Connecting) || lost && was_lost;
+        if !nothing_new {
             let Some(keeper) = keeper.upgrade() else { return };
             keeper.site_changed(&site, &now).await;
             first.take().map(|first| first.send(()));

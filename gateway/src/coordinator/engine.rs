@@ -140,7 +140,7 @@ impl QueryEngine for Engine {
         for fragment in &measurements.fragments {
             if let Some(place) = measured.get_mut(fragment.fragment) {
                 let seconds = fragment.seconds.unwrap_or_default();
-                *place = Measured { rows: fragment.rows, bytes: fragment.bytes, seconds };
+                *place = Measured { rows: fragment.rows, bytes: fragment.bytes, seconds, keys: fragment.keys.clone() };
             }
         }
         shown.measured = Some(&measured);

@@ -175,6 +175,8 @@ impl QueryEngine for Canned {
             estimated_rows: None,
             single_table: None,
             passthrough: false,
+            key_filters: Vec::new(),
+            position: 0,
         };
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));
         let fragments = if from_source { vec![remote] } else { Vec::new() };

@@ -1,12 +1,13 @@
 //! `make demo`: what Narrows does, on a machine that has nothing but Rust.
 //!
-//! TPC-H tables are generated as Parquet files and spread over three sites of one gateway process; one query that needs all
-//! three runs through the PostgreSQL port, as any client's would. The gateway then stays, for a psql of the user's own.
+//! TPC-H tables are generated as Parquet files and spread over three sites, each a process of its own behind an emulated
+//! wide-area link; one query that needs all three runs through the PostgreSQL port, as any client's would. All of it then stays,
+//! for a psql of the user's own.
 
 use std::error::Error;
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,16 +15,23 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use integration::gateway::{Answer, Running, ask, connect, narrows_program};
 use integration::tpch::write_parquet_files;
+use integration::wan::{Rate, Topology, Wan};
 use tokio_postgres::Client;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Sites, the source at each, and its tables.
-const SITES: [(&str, &str, &[&str]); 3] = [
-    ("frankfurt", "crm", &["customer", "nation", "region"]),
-    ("virginia", "sales", &["orders", "lineitem"]),
-    ("singapore", "supply", &["part", "supplier", "partsupp"]),
+/// Where the gateway is.
+const HOME: &str = "paris";
+
+/// Sites, the round trip from the gateway in ms, the source at each, and its tables.
+const SITES: [(&str, u64, &str, &[&str]); 3] = [
+    ("frankfurt", 12, "crm", &["customer", "nation", "region"]),
+    ("virginia", 85, "sales", &["orders", "lineitem"]),
+    ("singapore", 160, "supply", &["part", "supplier", "partsupp"]),
 ];
+
+/// Mbit/s of every link.
+const MBIT: f64 = 100.0;
 
 const QUERY: &str = "\
 SELECT n_name AS nation, count(DISTINCT o_orderkey) AS orders,
@@ -38,7 +46,7 @@ SELECT n_name AS nation, count(DISTINCT o_orderkey) AS orders,
  GROUP BY n_name
  ORDER BY revenue DESC";
 
-/// Starts a gateway over generated TPC-H tables at three sites and runs one query over all of them.
+/// Starts a gateway and three sites with generated TPC-H tables, far apart, and runs one query over all of them.
 #[derive(Parser)]
 struct Args {
     /// Folder for the tables, the configuration and the gateway's log; kept and used again
@@ -74,17 +82,22 @@ fn run(args: &Args) -> Result<()> {
             .local_addr()?
             .port(),
     };
+    let topology = SITES.iter().fold(Topology::new(), |topology, (site, round_trip, ..)| {
+        topology.pair(HOME, site, Rate::mbit(MBIT), Duration::from_millis(*round_trip))
+    });
+    let wan = topology.start()?;
+    let sites = SITES.iter().map(|site| start_site(args, &tables, *site, &wan)).collect::<Result<Vec<_>>>()?;
     let config = args.dir.join("narrows.toml");
-    fs::write(&config, configuration(&args.dir, &tables, port)?)?;
+    fs::write(&config, configuration(&args.dir, &sites, port)?)?;
     println!("Starting narrows gateway --config {}", config.display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut gateway = Running::start(&narrows_program()?, &config, &args.dir.join("gateway.log"), port)?;
     runtime.block_on(async {
         let client = connect(&format!("host=127.0.0.1 port={port} user=demo dbname=narrows")).await?;
-        show(&client).await?;
+        show(&client, &wan).await?;
         println!(
             "\nConnect with   psql -h 127.0.0.1 -p {port} -U demo narrows\n\
-             and try        \\dt *.*    SELECT * FROM narrows.sources;    EXPLAIN SELECT ...;"
+             and try        \\dt *.*    SELECT * FROM narrows.sites;    EXPLAIN SELECT ...;"
         );
         if args.check {
             return Ok(());
@@ -110,7 +123,7 @@ fn tables(dir: &Path, scale: f64) -> Result<PathBuf> {
         return Ok(done);
     }
     let unfinished = dir.join(format!("tpch-{scale}.unfinished"));
-    for (site, source, tables) in SITES {
+    for (site, _, source, tables) in SITES {
         println!("Generating {} for {source} at {site} (TPC-H, scale factor {scale})", tables.join(", "));
         let folder = unfinished.join(source);
         fs::create_dir_all(&folder)?;
@@ -120,27 +133,49 @@ fn tables(dir: &Path, scale: f64) -> Result<PathBuf> {
     Ok(done)
 }
 
-fn configuration(dir: &Path, tables: &Path, port: u16) -> Result<String> {
+/// A site's process and where the gateway reaches it.
+struct Site {
+    name: &'static str,
+    address: SocketAddr,
+    _process: Running,
+}
+
+fn start_site(args: &Args, tables: &Path, site: (&'static str, u64, &str, &[&str]), wan: &Wan) -> Result<Site> {
+    let (name, round_trip, source, _) = site;
+    let dir = args.dir.join(name);
+    fs::create_dir_all(&dir)?;
+    let own = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let text = format!(
+        "# Written by the demo.\nconfig_version = 1\n\n[site]\nname = \"{name}\"\nlisten = \"{own}\"\ndata_dir = {:?}\n\n\
+         [[source]]\nname = \"{source}\"\nengine = \"files\"\npath = {:?}\n",
+        dir.join("data"),
+        tables.join(source)
+    );
+    let config = dir.join("site.toml");
+    fs::write(&config, text)?;
+    println!("Starting narrows site --config {}  ({round_trip} ms away, {MBIT} Mbit/s)", config.display());
+    let process = Running::start_role(&narrows_program()?, "site", &config, &dir.join("site.log"), own.port())?;
+    Ok(Site { name, address: wan.listen(HOME, name, own)?, _process: process })
+}
+
+fn configuration(dir: &Path, sites: &[Site], port: u16) -> Result<String> {
     let http = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut text = format!(
-        "# Written by the demo: three sites in one process, each with a folder of Parquet files.\nconfig_version = 1\n\n\
+        "# Written by the demo: three sites behind emulated links, each with a folder of Parquet files.\nconfig_version = 1\n\n\
          [gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http}\"\ndata_dir = {:?}\n",
         dir.join("data")
     );
-    for (site, source, _) in SITES {
-        text += &format!(
-            "\n[[site]]\nname = \"{site}\"\n\n[[source]]\nname = \"{source}\"\nsite = \"{site}\"\nengine = \"files\"\npath = {:?}\n",
-            tables.join(source)
-        );
+    for site in sites {
+        text += &format!("\n[[site]]\nname = \"{}\"\naddress = \"{}\"\n", site.name, site.address);
     }
     Ok(text)
 }
 
-async fn show(client: &Client) -> Result<()> {
+async fn show(client: &Client, wan: &Wan) -> Result<()> {
     println!("\n{QUERY};\n");
-    let started = Instant::now();
+    let (before, started) = (wan.bytes(), Instant::now());
     let messages = client.simple_query(QUERY).await?;
-    let took = started.elapsed();
+    let (took, moved) = (started.elapsed(), wan.bytes() - before);
     let rows: Vec<&tokio_postgres::SimpleQueryRow> = messages
         .iter()
         .filter_map(|m| match m {
@@ -159,7 +194,12 @@ async fn show(client: &Client) -> Result<()> {
     line(names.clone());
     println!("{}", widths.iter().map(|w| "-".repeat(w + 2)).collect::<Vec<_>>().join("+"));
     rows.iter().for_each(|row| line((0..names.len()).map(|i| row.get(i).unwrap_or("")).collect()));
-    println!("({} rows in {:.0} ms)\n\nEXPLAIN ANALYZE of it:\n", rows.len(), took.as_secs_f64() * 1000.0);
+    println!(
+        "({} rows in {:.0} ms; {:.1} MB crossed the links)\n\nEXPLAIN ANALYZE of it:\n",
+        rows.len(),
+        took.as_secs_f64() * 1000.0,
+        moved as f64 / 1e6
+    );
     match ask(client, &format!("EXPLAIN ANALYZE {QUERY}")).await {
         Answer::Rows(lines) => lines.iter().flatten().flatten().for_each(|line| println!("{line}")),
         Answer::Error { sqlstate, message } => return Err(format!("{sqlstate} {message}").into()),

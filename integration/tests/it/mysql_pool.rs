@@ -36,8 +36,9 @@ fn engine(config: MySqlConfig) -> MySql {
 
 /// What the server's own list shows of an account.
 fn connections(server: &TestMariaDb, user: &str) -> usize {
-    let sql = format!("select count(*) from information_schema.processlist where user = '{user}'");
-    server.sql(&sql).unwrap().trim().parse().unwrap()
+    // Not information_schema's: MariaDB 10.11 crashes now and then when it is read while connections end.
+    let list = server.sql("show processlist").unwrap();
+    list.lines().filter(|line| line.split('\t').nth(1) == Some(user)).count()
 }
 
 async fn read(session: &dyn EngineSession, request: ScanRequest) -> Result<String> {

@@ -1,4 +1,4 @@
-//! Statements with holes for parameter values.
+//! Statements with holes for parameter values and key lists.
 //!
 //! While a statement is put together a parameter is the text `\u{1}n:oid:typmod\u{1}`; no dialect lets that character through in
 //! a literal or an identifier, so it cannot be forged.
@@ -6,10 +6,9 @@
 use datafusion_common::ScalarValue;
 
 use super::{Refusal, Written, dialect};
-use crate::catalog::EngineKind;
 use crate::error::{Error, Result, state};
 use crate::pgtype::PgType;
-use crate::plan::{ParameterValue, SqlPiece, SqlTemplate};
+use crate::plan::{Fragment, KeyFilter, ParameterValue, SqlPiece, SqlTemplate};
 
 pub(super) const MARK: char = '\u{1}';
 
@@ -22,6 +21,13 @@ pub struct Statement {
     pub sql: String,
     /// Byte offset in `sql` at which ` AND …` may be inserted.
     pub conditions_at: Option<usize>,
+}
+
+const KEYS: &str = "keys:";
+
+/// Where the condition of a fragment's key filter goes.
+pub(super) fn keys(number: usize) -> String {
+    format!("{MARK}{KEYS}{number}{MARK}")
 }
 
 pub(super) fn parameter(index: usize, ty: PgType) -> String {
@@ -38,6 +44,10 @@ pub fn finish(text: &str) -> Written<SqlTemplate> {
             }
             continue;
         }
+        if let Some(number) = part.strip_prefix(KEYS) {
+            pieces.push(SqlPiece::Keys(number.parse().map_err(|_| Refusal::new("malformed key list"))?));
+            continue;
+        }
         if part == CONDITIONS.trim_matches(MARK) {
             pieces.push(SqlPiece::Conditions);
             continue;
@@ -52,13 +62,25 @@ pub fn finish(text: &str) -> Written<SqlTemplate> {
     Ok(SqlTemplate(pieces))
 }
 
-/// The statement for these parameter values.
-pub fn render(template: &SqlTemplate, engine: EngineKind, parameters: &[ParameterValue]) -> Result<Statement> {
-    let dialect = dialect(engine).ok_or_else(|| Error::internal("a fragment for an engine without a dialect"))?;
+/// The statement for these parameter values. `keys`: for each of the fragment's key filters the values that may have partners,
+/// none of them NULL; `None` leaves the filter out.
+pub fn render(
+    fragment: &Fragment,
+    parameters: &[ParameterValue],
+    keys: &[Option<Vec<ScalarValue>>],
+) -> Result<Statement> {
+    let dialect =
+        dialect(fragment.engine).ok_or_else(|| Error::internal("a fragment for an engine without a dialect"))?;
     let (mut sql, mut conditions_at) = (String::new(), None);
-    for piece in &template.0 {
+    for piece in &fragment.sql.0 {
         match piece {
             SqlPiece::Text(text) => sql.push_str(text),
+            SqlPiece::Keys(number) => {
+                let filter = fragment.key_filters.get(*number);
+                let values = keys.get(*number).and_then(Option::as_ref);
+                let condition = filter.zip(values).and_then(|(filter, values)| key_list(dialect, filter, values).ok());
+                sql.push_str(condition.as_deref().unwrap_or("TRUE"));
+            }
             SqlPiece::Conditions => conditions_at = Some(sql.len()),
             SqlPiece::Parameter { index, ty } => {
                 let parameter = index
@@ -76,6 +98,15 @@ pub fn render(template: &SqlTemplate, engine: EngineKind, parameters: &[Paramete
         }
     }
     Ok(Statement { sql, conditions_at })
+}
+
+fn key_list(dialect: &dyn super::Dialect, filter: &KeyFilter, values: &[ScalarValue]) -> Written<String> {
+    if values.is_empty() {
+        return Ok("FALSE".to_string());
+    }
+    let values = values.iter().map(|value| dialect.key(value, filter.ty)).collect::<Written<Vec<_>>>()?;
+    let list = format!("({} IN ({}))", filter.sql, values.join(", "));
+    if list.contains(MARK) { Err(Refusal::new("a control character")) } else { Ok(list) }
 }
 
 fn literal(dialect: &dyn super::Dialect, value: &ScalarValue, ty: PgType) -> Written<String> {

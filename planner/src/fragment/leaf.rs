@@ -9,12 +9,13 @@ use datafusion_common::tree_node::Transformed;
 use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::{Expr, LogicalPlan, Projection, TableScanBuilder};
 
-use super::{Cutter, Part, Remote, fragment};
+use super::reduce::{Chosen, choose};
+use super::{Cutter, Part, Remote, fragment, reads_passthrough};
 use crate::emit::literal::type_of_carrier;
 use crate::emit::{Refusal, Sql, finish};
 use crate::error::{Error, Result};
 use crate::pgtype::{PgType, oid};
-use crate::plan::Fragment;
+use crate::plan::{Fragment, KeyFilter};
 use crate::source::FragmentRelation;
 
 fn relation_name(fragment: usize) -> TableReference {
@@ -38,6 +39,14 @@ fn decoded_as(ty: PgType, carrier: &DataType) -> PgType {
         oid::INT2 | oid::INT4 | oid::FLOAT4 if *carrier != ty.repr() => type_of_carrier(carrier).unwrap_or(ty),
         _ => ty,
     }
+}
+
+/// A fragment whose columns are known and whose statement is not written yet.
+struct Pending {
+    /// Its number while cutting.
+    old: usize,
+    outputs: Vec<(usize, PgType)>,
+    schema: SchemaRef,
 }
 
 impl Cutter<'_> {
@@ -93,7 +102,8 @@ impl Cutter<'_> {
 
     /// Writes the statements of a pruned shell's fragments, and binds its scans to what they return.
     pub(super) fn finish(&self, shell: LogicalPlan) -> Result<(LogicalPlan, Vec<Fragment>)> {
-        let mut fragments: Vec<Fragment> = Vec::new();
+        let (transfers, positions) = choose(&shell, &self.fragments, self.reduction);
+        let mut pending: Vec<Pending> = Vec::new();
         let shell = shell.transform_up_with_subqueries(|plan| {
             let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
             let Some(relation) = scan.source.downcast_ref::<FragmentRelation>() else {
@@ -106,13 +116,10 @@ impl Cutter<'_> {
             let outputs: Vec<(usize, PgType)> =
                 read.iter().filter_map(|i| Some((*i, *relation.columns.get(*i)?))).collect();
             let schema = relation_schema(remote, &outputs.iter().map(|(i, _)| *i).collect::<Vec<_>>());
-            let text = self.emitter(&remote.source)?.select(&remote.block, Some(&outputs)).map_err(refused)?;
             let columns: Vec<PgType> = outputs.iter().map(|(_, ty)| *ty).collect();
-            let number = fragments.len();
-            let fragment = fragment(remote, finish(&text).map_err(refused)?, columns.clone(), schema.clone());
-            let relation =
-                FragmentRelation { fragment: number, columns, schema, estimated_rows: fragment.estimated_rows };
-            fragments.push(fragment);
+            let (number, estimated_rows) = (pending.len(), remote.estimated_rows());
+            pending.push(Pending { old: relation.fragment, outputs, schema: schema.clone() });
+            let relation = FragmentRelation { fragment: number, columns, schema, estimated_rows };
             let name = relation_name(number);
             let new = TableScanBuilder::new(name.clone(), Arc::new(relation)).build()?;
             let new = LogicalPlan::TableScan(new);
@@ -123,6 +130,36 @@ impl Cutter<'_> {
             });
             Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(names.collect(), Arc::new(new))?)))
         })?;
-        Ok((shell.data, fragments))
+        let fragments = pending.iter().map(|p| self.write(p, &pending, &transfers, positions[p.old]));
+        Ok((shell.data, fragments.collect::<Result<_>>()?))
+    }
+
+    /// A fragment's statement, with room for the keys of those that filter it.
+    fn write(&self, wanted: &Pending, all: &[Pending], transfers: &[Chosen], position: usize) -> Result<Fragment> {
+        let remote = &self.fragments[wanted.old];
+        let emitter = self.emitter(&remote.source)?;
+        let mut block = remote.block.clone();
+        let mut key_filters = Vec::new();
+        // Types of a statement of the client's own are a guess as good as a result's description allows.
+        let ours = !reads_passthrough(&remote.plan);
+        for (transfer, kept) in transfers.iter().filter(|(t, _)| ours && t.to.0 == wanted.old) {
+            let from = all.iter().position(|p| p.old == transfer.from.0);
+            let from_column = |n: usize| all[n].outputs.iter().position(|(i, _)| *i == transfer.from.1);
+            let Some((from, from_column)) = from.and_then(|n| Some((n, from_column(n)?))) else { continue };
+            if let Some((filtered, sql)) = emitter.key_filter(&block, transfer.to.1, key_filters.len()) {
+                block = filtered;
+                key_filters.push(KeyFilter {
+                    from,
+                    from_column,
+                    sql,
+                    ty: remote.block.columns[transfer.to.1].ty,
+                    kept: *kept,
+                });
+            }
+        }
+        let text = emitter.select(&block, Some(&wanted.outputs)).map_err(refused)?;
+        let columns = wanted.outputs.iter().map(|(_, ty)| *ty).collect();
+        let fragment = fragment(remote, finish(&text).map_err(refused)?, columns, wanted.schema.clone());
+        Ok(Fragment { key_filters, position, ..fragment })
     }
 }

@@ -6,6 +6,7 @@
 
 mod leaf;
 mod order;
+mod reduce;
 mod region;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use datafusion_expr::{Expr, Filter, LogicalPlan, Subquery};
 
 use crate::bind::BoundQuery;
 use crate::catalog::{Catalog, EngineKind, Source};
-use crate::context::{Pushdown, QueryContext};
+use crate::context::{Pushdown, QueryContext, Reduction};
 use crate::emit::block::{Block, Emitter};
 use crate::emit::expr::Scopes;
 use crate::emit::{Refusal, Written, dialect};
@@ -28,6 +29,8 @@ use crate::pgtype::{PgType, oid};
 use crate::plan::{Fragment, QueryPlan};
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
+
+pub use reduce::MOST_KEYS;
 
 /// A subtree that one source answers, so far.
 #[derive(Clone)]
@@ -56,6 +59,7 @@ struct Cutter<'a> {
     emitters: BTreeMap<SourceId, Emitter<'a>>,
     sources: &'a BTreeMap<SourceId, Arc<Source>>,
     pushdown: Pushdown,
+    reduction: Reduction,
     /// Comparison keys are computed here: what reads them is here too.
     keys_stay: bool,
     fragments: Vec<Remote>,
@@ -74,6 +78,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         emitters: BTreeMap::new(),
         sources: &catalog.sources,
         pushdown: ctx.pushdown,
+        reduction: if ctx.pushdown == Pushdown::Off { Reduction::Off } else { ctx.reduction },
         keys_stay: false,
         fragments: Vec::new(),
         refusals: Vec::new(),
@@ -326,5 +331,7 @@ fn fragment(
         estimated_rows: remote.estimated_rows(),
         single_table: remote.block.single_table.clone(),
         passthrough: reads_passthrough(&remote.plan),
+        key_filters: Vec::new(),
+        position: 0,
     }
 }

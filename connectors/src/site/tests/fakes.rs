@@ -227,6 +227,8 @@ impl Bench {
             estimated_rows,
             single_table: None,
             passthrough: false,
+            key_filters: Vec::new(),
+            position: 0,
         });
         self.scan(number)
     }

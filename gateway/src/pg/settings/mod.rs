@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::context::{Now, Pushdown, QueryContext, TimeZone};
+use planner::context::{Now, Pushdown, QueryContext, Reduction, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
@@ -246,6 +246,11 @@ impl Settings {
                 "filter" => Pushdown::Filter,
                 "off" => Pushdown::Off,
                 _ => Pushdown::Full,
+            },
+            reduction: match self.value("narrows.reduction") {
+                "off" => Reduction::Off,
+                "force" => Reduction::Force,
+                _ => Reduction::On,
             },
         };
         self.statement_timeout = statement;

@@ -80,6 +80,12 @@ pub static SETTINGS: &[Setting] = &[
         "full",
         "How much of a query the sources may answer: whole fragments, single-table filters and columns, or nothing but whole tables.",
     ),
+    setting(
+        "narrows.reduction",
+        Kind::Enum(&["on", "off", "force"]),
+        "on",
+        "Whether the join keys of one part of a query filter another one at its source before its rows move: where it pays, never, or wherever it can.",
+    ),
     reported(setting(
         "application_name",
         Kind::Text,
