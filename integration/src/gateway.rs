@@ -107,7 +107,13 @@ impl GatewayConfig {
 
 /// A running `narrows gateway` or `narrows site`; it is killed when this is dropped.
 #[derive(Debug)]
-pub struct Running(Child);
+pub struct Running {
+    child: Child,
+    /// A shell that ends it with this process, however that ends.
+    watcher: Child,
+}
+
+const WATCHER: &str = "while [ -d /proc/$1 ] && kill -0 $2 2>/dev/null; do sleep 0.5; done; kill -KILL $2 2>/dev/null";
 
 impl Running {
     /// Starts `narrows gateway` with that configuration and waits until it listens. What it says goes to the log.
@@ -125,7 +131,11 @@ impl Running {
             .stdout(out.try_clone()?)
             .stderr(out)
             .spawn()?;
-        Self(child).listening(log, port)
+        let watcher = Command::new("/bin/sh")
+            .args(["-c", WATCHER, "sh", &std::process::id().to_string(), &child.id().to_string()])
+            .stdin(Stdio::null())
+            .spawn()?;
+        Self { child, watcher }.listening(log, port)
     }
 
     /// Waits until it listens there as well.
@@ -143,19 +153,21 @@ impl Running {
     }
 
     pub fn pid(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     /// How it ended, if it did.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.try_wait()
+        self.child.try_wait()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        for process in [&mut self.watcher, &mut self.child] {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 

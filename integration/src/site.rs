@@ -25,11 +25,16 @@ impl TestSite {
 
     /// All but the process.
     pub fn prepare(name: &str, config: &GatewayConfig) -> io::Result<Self> {
+        Self::prepare_with(name, config, "token_file = \"token\"")
+    }
+
+    /// The same with other keys of `[site]` than the token's.
+    pub fn prepare_with(name: &str, config: &GatewayConfig, keys: &str) -> io::Result<Self> {
         let dir = tempfile::tempdir()?;
         let port = free_port()?;
         let site = Self { process: None, dir, name: name.to_string(), port };
         std::fs::write(site.token_file(), "a token of the tests\n")?;
-        let keys = format!("name = \"{name}\"\nlisten = \"127.0.0.1:{port}\"\ntoken_file = \"token\"");
+        let keys = format!("name = \"{name}\"\nlisten = \"127.0.0.1:{port}\"\n{keys}");
         std::fs::write(site.dir.path().join("site.toml"), config.site_text(&keys, site.dir.path()))?;
         Ok(site)
     }

@@ -128,3 +128,50 @@ async fn a_site_serves_only_whom_it_knows() {
         }
     }
 }
+
+/// A key and a certificate for loopback, signed by the authority of that folder.
+fn certificate(dir: &std::path::Path, name: &str) {
+    let openssl = |args: &[&str]| {
+        let output = std::process::Command::new("openssl").current_dir(dir).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    let (key_file, file, request) = (format!("{name}.key"), format!("{name}.pem"), format!("{name}.csr"));
+    if name == "ca" {
+        let own = ["-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2"];
+        return openssl(&[&["req", "-x509"], &key[..], &own[..]].concat());
+    }
+    openssl(&[&["req"], &key[..], &["-keyout", &key_file, "-out", &request, "-subj", "/CN=loopback"]].concat());
+    std::fs::write(dir.join("ext"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext"];
+    openssl(&[&["x509", "-req", "-in", &request, "-out", &file], &signed[..]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_are_asked_for_on_both_ends() {
+    let postgres = with_table();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["ca", "site", "gateway"] {
+        certificate(dir.path(), name);
+    }
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let keys = |name: &str| {
+        format!("tls_cert = \"{}\"\ntls_key = \"{}\"", path(&format!("{name}.pem")), path(&format!("{name}.key")))
+    };
+    let own = format!("{}\ntls_client_ca = \"{}\"", keys("site"), path("ca.pem"));
+    let sources = GatewayConfig::default().postgres("pg", "eu", &postgres);
+    let mut site = TestSite::prepare_with("eu", &sources, &own).unwrap();
+    site.run().unwrap();
+    let there = format!("[[site]]\nname = \"eu\"\naddress = \"127.0.0.1:{}\"", site.port);
+    let authority = format!("tls_ca = \"{}\"", path("ca.pem"));
+    for (tls, connected) in
+        [(String::new(), false), (authority.clone(), false), (format!("{authority}\n{}", keys("gateway")), true)]
+    {
+        let gateway = TestGateway::start(&GatewayConfig::default().section(&format!("{there}\n{tls}"))).unwrap();
+        let client = connect(&gateway.url()).await.unwrap();
+        answers(&client, "select state from narrows.sites", if connected { "connected" } else { "lost" }).await;
+        if connected {
+            answers(&client, "select a from pg.t", "42").await;
+        }
+    }
+}
