@@ -1,8 +1,10 @@
 //! Connector actors, one folder per engine, and the site that runs a query's steps.
 
+mod backoff;
 pub mod connector;
 pub mod engine;
 pub mod files;
+mod guardian;
 pub mod mysql;
 mod pool;
 pub mod postgres;

@@ -33,6 +33,9 @@ pub struct Codec {
 /// The codecs in the order of [`Constants::codecs`].
 pub const CODEC_NAMES: [&str; 3] = ["none", "lz4", "zstd"];
 
+/// More keys than this are not sent as a list: engines read longer ones slowly, and they seldom leave much out.
+pub const MOST_KEYS: usize = 10_000;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Constants {
     // Order of magnitude for TPC-H rows over a local socket; to be calibrated.
@@ -55,8 +58,7 @@ pub struct Constants {
     /// s per row that a filter looks up in a key list, and per key made or read. As a hash join's.
     pub filter_row: f64,
     pub filter_key: f64,
-    /// Keys that are sent as a list, which an engine can use its index for; beyond, a Bloom filter. `IN` lists of more get slow
-    /// to parse.
+    /// Keys that are sent as a list, which an engine can use its index for; beyond, a Bloom filter.
     pub max_list: f64,
     /// Bytes per key of a Bloom filter, and the share of strangers it lets through: 9.6 bits for 1 %.
     pub bloom_key: f64,
@@ -84,7 +86,7 @@ impl Default for Constants {
             join_output_row: 2e-8,
             filter_row: 3e-8,
             filter_key: 1e-7,
-            max_list: 50_000.0,
+            max_list: MOST_KEYS as f64,
             bloom_key: 1.2,
             bloom_false: 0.01,
             worthless: 0.9,
@@ -202,7 +204,7 @@ mod tests {
     #[test]
     fn many_wide_keys_travel_as_a_bloom_filter() {
         let c = Constants::default();
-        assert!(!c.key_filter(50_000.0, 8.0).bloom);
+        assert!(!c.key_filter(MOST_KEYS as f64, 8.0).bloom);
         let many = c.key_filter(1e6, 8.0);
         assert!(many.bloom && many.bytes < 8e6);
         assert!(!c.key_filter(1e6, 1.0).bloom);

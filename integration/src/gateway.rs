@@ -258,6 +258,13 @@ pub enum Answer {
     Error { sqlstate: String, message: String },
 }
 
+impl Answer {
+    /// The connection has ended, and with it most likely the gateway.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Error { sqlstate, .. } if sqlstate == "08006")
+    }
+}
+
 /// Runs statements by the simple protocol, as psql does; the rows are those of all of them.
 pub async fn ask(client: &Client, sql: &str) -> Answer {
     match client.simple_query(sql).await {

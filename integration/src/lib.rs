@@ -10,3 +10,9 @@ pub mod servers;
 pub mod site;
 pub mod tpch;
 pub mod wan;
+
+/// The middle one of several measurements; of an even number the later of the two.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

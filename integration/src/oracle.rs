@@ -1,6 +1,31 @@
 //! Whether two answers are the same: rows as a multiset (or in order), text exactly, floats to a relative error of 1e-9.
 
+use crate::gateway::Answer;
+
 pub type Row = Vec<Option<String>>;
+
+/// What an answer is worth.
+#[derive(Debug)]
+pub enum Verdict {
+    Right,
+    /// An honest 0A000, with what it says.
+    Refused(String),
+    Wrong(String),
+}
+
+/// The same rows, or the same SQLSTATE.
+pub fn judge(expected: &Answer, answer: &Answer, ordered: bool, floats: &[bool]) -> Verdict {
+    match (expected, answer) {
+        (_, Answer::Error { sqlstate, message }) if sqlstate == "0A000" => Verdict::Refused(message.clone()),
+        (Answer::Error { sqlstate: expected, .. }, Answer::Error { sqlstate, .. }) if expected == sqlstate => {
+            Verdict::Right
+        }
+        (Answer::Rows(expected), Answer::Rows(rows)) => {
+            difference(expected, rows, ordered, floats).map_or(Verdict::Right, Verdict::Wrong)
+        }
+        (expected, answer) => Verdict::Wrong(format!("{answer:?} instead of {expected:?}")),
+    }
+}
 
 /// `None` if the answers agree, otherwise the first difference in words. `floats`: which columns hold binary floating point.
 pub fn difference(expected: &[Row], actual: &[Row], ordered: bool, floats: &[bool]) -> Option<String> {

@@ -8,13 +8,12 @@ use actix::prelude::{Actor, ActorContext, AsyncContext, Context, Handler, Messag
 use planner::catalog::SourceSchema;
 use planner::error::{Retry, state};
 use planner::{Error, PgType, Result};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
 use super::breaker::{Breaker, Circuit};
 use super::shared::Shared;
 use super::status::{Health, Published};
 use crate::engine::{Engine, EngineSession, SessionRequest};
+use crate::guardian::SignOfLife;
 
 pub struct ConnectorActor {
     shared: Arc<Shared>,
@@ -24,10 +23,7 @@ pub struct ConnectorActor {
     reached: bool,
     /// The timer of the next probe.
     retry: Option<SpawnHandle>,
-    /// Where everything that waits for an engine runs.
-    io: Handle,
-    /// Dropped with the actor, however it ends: that is how the guardian notices a panic.
-    _alive: oneshot::Sender<()>,
+    _alive: SignOfLife,
 }
 
 #[derive(Clone, Debug, Message)]
@@ -57,14 +53,8 @@ pub(super) struct Lost(pub Error);
 pub(super) struct Stop;
 
 impl ConnectorActor {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        engine: Arc<dyn Engine>,
-        breaker: Breaker,
-        io: Handle,
-        alive: oneshot::Sender<()>,
-    ) -> Self {
-        Self { shared, engine, breaker, last_error: None, reached: false, retry: None, io, _alive: alive }
+    pub(super) fn new(shared: Arc<Shared>, engine: Arc<dyn Engine>, breaker: Breaker, alive: SignOfLife) -> Self {
+        Self { shared, engine, breaker, last_error: None, reached: false, retry: None, _alive: alive }
     }
 
     /// Runs a request against the engine, unless the circuit is open, and learns from its outcome.
@@ -76,7 +66,7 @@ impl ConnectorActor {
             return Box::pin(ready(Err(self.unavailable())));
         }
         self.publish();
-        let task = self.io.spawn(work);
+        let task = self.shared.io.spawn(work);
         let source = self.shared.source.clone();
         let outcome = async move {
             task.await.unwrap_or_else(|panic| {

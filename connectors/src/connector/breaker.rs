@@ -7,7 +7,7 @@ use std::time::Duration;
 use planner::Error;
 use planner::error::state;
 
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Circuit {

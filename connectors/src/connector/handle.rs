@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix::prelude::{Addr, Handler, MailboxError, Message};
+use actix::prelude::{Actor, Addr, Handler, MailboxError, Message};
 use actix_rt::ArbiterHandle;
 use cost_model::{Clock, QueryId, SourceId};
 use parking_lot::Mutex;
@@ -15,16 +15,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::actor::{ConnectorActor, Describe, Introspect, Ping, unavailable};
-use super::backoff::Backoff;
+use super::actor::{ConnectorActor, Describe, Introspect, Ping, Stop, unavailable};
 use super::breaker::Breaker;
 use super::budget::{Budget, Permits};
-use super::guardian::Guardian;
 use super::running::Running;
 use super::shared::Shared;
 use super::status::{ConnectorStatus, Published};
 use super::tracked::ConnectorLease;
+use crate::backoff::Backoff;
 use crate::engine::{Engine, EngineSession, SessionRequest};
+use crate::guardian::Guardian;
 
 /// Makes a source's engine, at start and after a panic.
 pub type EngineFactory = Arc<dyn Fn() -> Result<Arc<dyn Engine>> + Send + Sync>;
@@ -60,8 +60,6 @@ impl ConnectorOptions {
 
 /// How long a request waits for an actor that is being re-created.
 const RESTART_WAIT: Duration = Duration::from_secs(10);
-/// Shortest and longest wait before a dead actor is re-created.
-const RESTART_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 
 /// A cheap, cloneable address of a connector that stays good over the connector's deaths. When the last clone is dropped the
 /// connector stops; sessions it handed out live on.
@@ -100,16 +98,9 @@ impl ConnectorHandle {
         });
         let stop = CancellationToken::new();
         let (seed, threshold, (base, cap)) = (options.seed, options.failure_threshold, options.retry_after);
-        let guardian = Guardian {
-            shared: shared.clone(),
-            factory,
-            arbiter,
-            io: io.clone(),
-            backoff: Backoff::new(RESTART_AFTER.0, RESTART_AFTER.1, seed),
-            breaker: Box::new(move |n| Breaker::new(threshold, Backoff::new(base, cap, seed.wrapping_add(n)))),
-            stop: stop.clone(),
-        };
-        io.spawn(guardian.run(engine));
+        let guardian = Guardian { arbiter, clock: shared.clock.clone(), seed, stop: stop.clone() };
+        let breaker = move |n| Breaker::new(threshold, Backoff::new(base, cap, seed.wrapping_add(n)));
+        io.spawn(keep(shared.clone(), guardian, engine, factory, breaker));
         Ok(Self(Arc::new(Inner { shared, queue_timeout: options.queue_timeout, _stop: stop.drop_guard() })))
     }
 
@@ -226,5 +217,37 @@ impl ConnectorHandle {
         Error::new(state::CONNECTION_FAILURE, format!("the connector of source \"{source}\" is being restarted"))
             .with_source_id(source.clone())
             .with_retry(Retry::Step)
+    }
+}
+
+/// Keeps a connector's actor alive until the source is given up. `engine` is the first actor's, each next one gets a new one.
+async fn keep(
+    shared: Arc<Shared>,
+    guardian: Guardian,
+    engine: Arc<dyn Engine>,
+    factory: EngineFactory,
+    breaker: impl Fn(u64) -> Breaker,
+) {
+    let source = &shared.source;
+    let make = || factory().inspect_err(|error| tracing::error!(%source, %error, "no engine")).ok();
+    let mut first = Some(engine);
+    let last = guardian.run(
+        &shared.address,
+        |arbiter, alive| {
+            let engine = first.take().or_else(make)?;
+            *shared.engine.lock() = Some(engine.clone());
+            let (shared, breaker) = (shared.clone(), breaker(shared.restarts.load(Ordering::Relaxed)));
+            Some(ConnectorActor::start_in_arbiter(arbiter, move |_| {
+                ConnectorActor::new(shared, engine, breaker, alive)
+            }))
+        },
+        || {
+            *shared.engine.lock() = None;
+            let restarts = shared.restarts.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::error!(%source, restarts, "connector died, restarting it");
+        },
+    );
+    if let Some(actor) = last.await {
+        actor.do_send(Stop);
     }
 }

@@ -1,7 +1,7 @@
 //! What is the same for every engine: budget, health, circuit breaker, reconnecting, cancelling, and surviving a panic.
 //!
 //! A [`ConnectorHandle`] is what the rest of the process holds of a source. Behind it a [`ConnectorActor`](actor) owns the
-//! [`Engine`](crate::engine::Engine) and the circuit breaker, and a [`guardian`] re-creates that actor should it ever panic. Only
+//! [`Engine`](crate::engine::Engine) and the circuit breaker, and a [guardian](crate::guardian) re-creates that actor should it ever panic. Only
 //! requests and their outcomes pass the actor; the rows of a [session](crate::engine::EngineSession) flow straight from the
 //! engine's connection to the reader, through bounded channels.
 //!
@@ -9,10 +9,8 @@
 //! slow engine never delays another source's requests.
 
 mod actor;
-mod backoff;
 mod breaker;
 mod budget;
-mod guardian;
 mod handle;
 mod running;
 mod shared;
@@ -21,7 +19,6 @@ mod status;
 mod tests;
 mod tracked;
 
-pub use backoff::Backoff;
 pub use breaker::Circuit;
 pub use handle::{ConnectorHandle, ConnectorOptions, EngineFactory};
 pub use status::{ConnectorStatus, Health, Published};

@@ -28,6 +28,7 @@ pub(super) struct Shared {
     pub published: watch::Sender<Published>,
     /// The actor's engine, for sessions that need not ask the actor: as long as all goes well it has nothing to decide.
     pub engine: Mutex<Option<Arc<dyn Engine>>>,
+    /// Where everything that waits for an engine runs.
     pub io: Handle,
     /// `None` until an actor runs and while it is being re-created.
     pub address: watch::Sender<Option<Addr<ConnectorActor>>>,
@@ -36,10 +37,8 @@ pub(super) struct Shared {
 impl Shared {
     /// The engine, if its source answered the last time it was asked.
     pub fn healthy_engine(&self) -> Option<Arc<dyn Engine>> {
-        let published = self.published.borrow();
-        let well = published.health == Health::Healthy && published.consecutive_failures == 0;
-        drop(published);
-        if well { self.engine.lock().clone() } else { None }
+        let well = |p: &Published| p.health == Health::Healthy && p.consecutive_failures == 0;
+        if well(&self.published.borrow()) { self.engine.lock().clone() } else { None }
     }
 
     /// Tells the actor of a session that could not be opened, and waits until it has learned of it: the next request must not be

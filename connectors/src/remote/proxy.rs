@@ -12,12 +12,13 @@ use actix::prelude::*;
 use cost_model::SourceId;
 use planner::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::dial::Line;
 use super::site::{Connected, Shared, SiteState};
-use crate::connector::Backoff;
+use crate::backoff::Backoff;
+use crate::guardian::SignOfLife;
 use crate::wire::engine_kind;
 use crate::wire::proto::{self, FromGateway, FromSite, from_gateway, from_site, reply, request};
 
@@ -81,11 +82,11 @@ pub struct ProxyActor {
     /// When the heartbeat under way was sent.
     beat: (u64, Duration),
     backoff: Backoff,
-    _gone: DropGuard,
+    _alive: SignOfLife,
 }
 
 impl ProxyActor {
-    pub fn new(shared: Arc<Shared>, gone: DropGuard) -> Self {
+    pub fn new(shared: Arc<Shared>, alive: SignOfLife) -> Self {
         let backoff = Backoff::new(RETRY_AFTER.0, RETRY_AFTER.1, shared.dialer.options.seed);
         Self {
             shared,
@@ -96,7 +97,7 @@ impl ProxyActor {
             heard: Duration::ZERO,
             beat: (0, Duration::ZERO),
             backoff,
-            _gone: gone,
+            _alive: alive,
         }
     }
 

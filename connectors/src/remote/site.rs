@@ -18,9 +18,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channels::Channels;
 use super::dial::{Dialer, RemoteSiteOptions};
-use super::proxy::{Call, ProxyActor, Tell};
+use super::proxy::{Call, HangUp, ProxyActor, Tell};
 use super::source::RemoteSource;
-use crate::connector::{Backoff, ConnectorStatus};
+use crate::connector::{Circuit, ConnectorStatus, Health};
+use crate::guardian::Guardian;
 use crate::wire::proto::{self, from_gateway, reply, request};
 
 /// How it stands with a site.
@@ -66,9 +67,6 @@ pub struct RemoteSite {
     _stop: Arc<DropGuard>,
 }
 
-/// Shortest and longest wait before the actor is re-created.
-const RESTART_AFTER: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
-
 impl RemoteSite {
     /// Starts connecting. A site that cannot be reached is a state, not an error.
     pub fn start(
@@ -92,7 +90,8 @@ impl RemoteSite {
             next_lease: AtomicU64::new(1),
         });
         let stop = CancellationToken::new();
-        io.spawn(guard(shared.clone(), arbiter, Backoff::new(RESTART_AFTER.0, RESTART_AFTER.1, seed), stop.clone()));
+        let guardian = Guardian { arbiter, clock: shared.clock.clone(), seed, stop: stop.clone() };
+        io.spawn(keep(shared.clone(), guardian));
         Ok(Self { shared, _stop: Arc::new(stop.drop_guard()) })
     }
 
@@ -176,7 +175,6 @@ impl Shared {
 
     /// What is known of a source without asking.
     pub fn status(&self, source: &SourceId, kind: EngineKind) -> ConnectorStatus {
-        use crate::connector::{Circuit, Health};
         let lost = self.connected().err();
         let known = self.statuses.lock().get(source).cloned().unwrap_or_default();
         let health = if lost.is_some() { Health::Unavailable } else { crate::wire::health(&known.health) };
@@ -196,24 +194,17 @@ impl Shared {
     }
 }
 
-/// Keeps an actor alive: a panic ends one, and another takes its place.
-async fn guard(shared: Arc<Shared>, arbiter: ArbiterHandle, mut backoff: Backoff, stop: CancellationToken) {
-    loop {
-        let gone = CancellationToken::new();
-        let (own, alive) = (shared.clone(), gone.clone().drop_guard());
-        let actor = ProxyActor::start_in_arbiter(&arbiter, move |_| ProxyActor::new(own, alive));
-        shared.address.send_replace(Some(actor));
-        tokio::select! {
-            () = stop.cancelled() => {
-                if let Some(actor) = shared.address.send_replace(None) {
-                    actor.do_send(super::proxy::HangUp);
-                }
-                return;
-            }
-            () = gone.cancelled() => {}
-        }
-        shared.address.send_replace(None);
-        tracing::error!(site = %shared.site(), "the actor of this site has died; another one takes over");
-        tokio::time::sleep(backoff.next_delay()).await;
+/// Keeps the site's actor alive until the site is given up.
+async fn keep(shared: Arc<Shared>, guardian: Guardian) {
+    let last = guardian.run(
+        &shared.address,
+        |arbiter, alive| {
+            let own = shared.clone();
+            Some(ProxyActor::start_in_arbiter(arbiter, move |_| ProxyActor::new(own, alive)))
+        },
+        || tracing::error!(site = %shared.site(), "the actor of this site has died, restarting it"),
+    );
+    if let Some(actor) = last.await {
+        actor.do_send(HangUp);
     }
 }

@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::Site;
 use super::exchange::Rows;
 use super::gateway::Gateway;
-use super::held::given_up;
+use super::held::{Held, given_up};
 use crate::engine::{SessionRequest, concurrent_scans};
-use crate::site::caught;
+use crate::site::{SourceHandle, caught};
 use crate::wire::proto::reply::Result as Outcome;
 use crate::wire::proto::{self, FromGateway, FromSite, from_gateway, from_site, request};
 use crate::wire::{PROTOCOL, Ticket, engine_name, health_name, into_status, malformed, named_types, query_id};
@@ -121,20 +121,16 @@ impl Conversation {
                     this.say(from_site::Message::Heartbeat(reply)).await;
                 });
             }
-            from_gateway::Message::Request(request) => {
-                let Some(call) = request.call else { return };
-                // A lease must be known before a message that gives it back is read.
-                let entered = match &call {
-                    request::Call::Lease(lease) => Some(this.enter(lease)),
-                    _ => None,
-                };
-                tokio::spawn(async move {
-                    let answer = caught(this.answer(call, entered)).await;
-                    let result = answer.unwrap_or_else(|error| Outcome::Error((&error).into()));
-                    let reply = proto::Reply { number: request.number, result: Some(result) };
-                    this.say(from_site::Message::Reply(reply)).await;
-                });
+            from_gateway::Message::Request(proto::Request { number, call: Some(request::Call::Lease(lease)) }) => {
+                // Known at once: the next message may give it back.
+                let held = this.enter(&lease);
+                self.reply(number, async move { this.lease(lease, held?).await });
             }
+            from_gateway::Message::Request(proto::Request { number, call: Some(call) }) => {
+                self.reply(number, async move { this.answer(call).await });
+            }
+            // A request this build does not know.
+            from_gateway::Message::Request(_) => {}
             from_gateway::Message::Open(open) => {
                 if let Some(held) = this.gateway.held(open.lease) {
                     tokio::spawn(async move { held.open(open.snapshot).await });
@@ -150,7 +146,16 @@ impl Conversation {
         }
     }
 
-    async fn answer(&self, call: request::Call, entered: Option<Result<Entered>>) -> Result<Outcome> {
+    fn reply(&self, number: u64, answer: impl Future<Output = Result<Outcome>> + Send + 'static) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            let result = caught(answer).await.unwrap_or_else(|error| Outcome::Error((&error).into()));
+            let reply = proto::Reply { number, result: Some(result) };
+            this.say(from_site::Message::Reply(reply)).await;
+        });
+    }
+
+    async fn answer(&self, call: request::Call) -> Result<Outcome> {
         Ok(match call {
             request::Call::Introspect(call) => {
                 Outcome::Schema(self.site.source(&call.source)?.introspect().await?.into())
@@ -158,26 +163,26 @@ impl Conversation {
             request::Call::Describe(call) => {
                 Outcome::Columns(named_types(self.site.source(&call.source)?.describe(&call.sql).await?))
             }
-            request::Call::Lease(lease) => {
-                let held = entered.unwrap_or_else(|| Err(malformed("a lease")))?;
-                let source = self.site.source(&lease.source)?;
-                let granted = held.stop.run_until_cancelled(source.lease(&held.request)).await;
-                let granted = granted.unwrap_or_else(|| Err(given_up()));
-                if granted.is_err() {
-                    self.gateway.release(lease.lease, &self.site.exchange);
-                }
-                let granted = granted?;
-                let connections = granted.connections();
-                held.grant(granted);
-                Outcome::Granted(proto::Granted {
-                    connections: connections as u32,
-                    concurrent_scans: concurrent_scans(source.kind(), connections),
-                })
-            }
+            request::Call::Lease(_) => return Err(malformed("a request")),
         })
     }
 
-    fn enter(&self, lease: &proto::Lease) -> Result<Entered> {
+    async fn lease(&self, lease: proto::Lease, held: Arc<Held>) -> Result<Outcome> {
+        let granting = async {
+            let source = self.site.source(&lease.source)?;
+            Ok((source.kind(), source.lease(&held.request).await?))
+        };
+        let granted = held.stop.run_until_cancelled(granting).await.unwrap_or_else(|| Err(given_up()));
+        let (kind, granted) = granted.inspect_err(|_| self.gateway.release(lease.lease, &self.site.exchange))?;
+        let connections = granted.connections();
+        held.grant(granted);
+        Ok(Outcome::Granted(proto::Granted {
+            connections: connections as u32,
+            concurrent_scans: concurrent_scans(kind, connections),
+        }))
+    }
+
+    fn enter(&self, lease: &proto::Lease) -> Result<Arc<Held>> {
         let left = lease.time_left_us.map(Duration::from_micros);
         let request = SessionRequest {
             query: query_id(&lease.query)?,
@@ -230,10 +235,8 @@ impl Conversation {
     }
 }
 
-type Entered = Arc<super::held::Held>;
-
 impl Site {
-    fn source(&self, name: &str) -> Result<&Arc<dyn crate::site::SourceHandle>> {
+    fn source(&self, name: &str) -> Result<&Arc<dyn SourceHandle>> {
         self.sources.get(&SourceId::new(name)).ok_or_else(|| {
             let message = format!("site \"{}\" has no source \"{name}\" (any more)", self.name);
             Error::new(state::UNDEFINED_OBJECT, message).with_site(self.name.clone())

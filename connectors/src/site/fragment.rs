@@ -27,17 +27,16 @@ pub(super) fn request(
     keys: &[Option<Vec<ScalarValue>>],
 ) -> Result<ScanRequest> {
     let statement = planner::emit::render(fragment, parameters, keys)?;
-    // What is left is found by an index: reading the table in ranges would look into it once for each.
-    let sent =
-        || fragment.key_filters.iter().zip(keys).filter(|(_, list)| list.is_some()).map(|(filter, _)| filter.kept);
-    let filtered = sent().next().is_some();
+    let sent = fragment.key_filters.iter().zip(keys).filter(|(_, list)| list.is_some());
+    let kept: Vec<f64> = sent.map(|(filter, _)| filter.kept).collect();
     Ok(ScanRequest {
         sql: statement.sql,
         conditions_at: statement.conditions_at,
         columns: fragment.columns.clone(),
         schema: fragment.schema.clone(),
-        estimated_rows: fragment.estimated_rows.map(|rows| sent().fold(rows, |rows, kept| rows * kept)),
-        single_table: fragment.single_table.clone().filter(|_| !filtered),
+        estimated_rows: fragment.estimated_rows.map(|rows| rows * kept.iter().product::<f64>()),
+        // What is left is found by an index: reading the table in ranges would look into it once for each.
+        single_table: fragment.single_table.clone().filter(|_| kept.is_empty()),
         passthrough: fragment.passthrough,
     })
 }

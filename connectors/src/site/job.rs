@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use cost_model::SourceId;
+use cost_model::analytic::MOST_KEYS;
 use datafusion::common::ScalarValue;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::coop::make_cooperative;
@@ -15,7 +16,6 @@ use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use futures::stream::BoxStream;
-use planner::fragment::MOST_KEYS;
 use planner::plan::{ParameterValue, QueryPlan};
 use planner::{Error, Result};
 use tokio::sync::{mpsc, watch};

@@ -13,12 +13,6 @@ use crate::engine::ScanRequest;
 
 impl proto::Scan {
     pub fn new(lease: u64, ticket: Ticket, compression: proto::Compression, scan: ScanRequest) -> Result<Self> {
-        let table = |t: SingleTable| proto::SingleTable {
-            remote_schema: t.remote_schema,
-            remote_name: t.remote_name,
-            alias: t.alias,
-            estimated_rows: t.estimated_rows,
-        };
         Ok(Self {
             lease,
             ticket: ticket.0.to_vec(),
@@ -26,7 +20,7 @@ impl proto::Scan {
             sql: scan.sql,
             columns: scan.columns.into_iter().map(Into::into).collect(),
             estimated_rows: scan.estimated_rows,
-            single_table: scan.single_table.map(table),
+            single_table: scan.single_table.map(Into::into),
             conditions_at: scan.conditions_at.map(|at| at as u64),
             passthrough: scan.passthrough,
             compression: compression.into(),
@@ -34,12 +28,6 @@ impl proto::Scan {
     }
 
     pub fn request(self) -> Result<ScanRequest> {
-        let table = |t: proto::SingleTable| SingleTable {
-            remote_schema: t.remote_schema,
-            remote_name: t.remote_name,
-            alias: t.alias,
-            estimated_rows: t.estimated_rows,
-        };
         let inside = |at: u64| usize::try_from(at).ok().filter(|at| self.sql.is_char_boundary(*at));
         let conditions_at = self.conditions_at.map(|at| inside(at).ok_or_else(|| malformed("a scan"))).transpose()?;
         Ok(ScanRequest {
@@ -47,10 +35,24 @@ impl proto::Scan {
             columns: self.columns.iter().map(PgType::from).collect(),
             schema: read_schema(&self.schema)?,
             estimated_rows: self.estimated_rows,
-            single_table: self.single_table.map(table),
+            single_table: self.single_table.map(Into::into),
             passthrough: self.passthrough,
             sql: self.sql,
         })
+    }
+}
+
+impl From<SingleTable> for proto::SingleTable {
+    fn from(table: SingleTable) -> Self {
+        let SingleTable { remote_schema, remote_name, alias, estimated_rows } = table;
+        Self { remote_schema, remote_name, alias, estimated_rows }
+    }
+}
+
+impl From<proto::SingleTable> for SingleTable {
+    fn from(table: proto::SingleTable) -> Self {
+        let proto::SingleTable { remote_schema, remote_name, alias, estimated_rows } = table;
+        Self { remote_schema, remote_name, alias, estimated_rows }
     }
 }
 

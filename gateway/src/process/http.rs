@@ -12,6 +12,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 
 use crate::pg::Shared;
@@ -62,15 +63,10 @@ async fn authenticate(State(pages): State<Arc<Pages>>, request: Request, next: N
     let Some(token) = &live.http_token else { return next.run(request).await };
     let given =
         request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if given.is_some_and(|given| same(given, token.expose_secret().as_bytes())) {
+    if given.is_some_and(|given| given.ct_eq(token.expose_secret().as_bytes()).into()) {
         return next.run(request).await;
     }
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
-}
-
-/// Takes as long wherever the difference is.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 async fn metrics_page(State(pages): State<Arc<Pages>>) -> impl IntoResponse {

@@ -14,8 +14,8 @@ use datafusion_expr::{
 };
 
 use super::expr::{ExprWriter, Scopes};
-use super::template::{CONDITIONS, MARK, keys};
-use super::{Comparison, Dialect, Refusal, Sql, Written};
+use super::template::{self, CONDITIONS, MARK};
+use super::{Comparison, Dialect, Refusal, Sql, Written, keys};
 use crate::catalog::Source;
 use crate::pgtype::PgType;
 use crate::plan::SingleTable;
@@ -422,13 +422,13 @@ impl<'a> Emitter<'a> {
     /// The block with room for a list of keys that filters its rows by one of its columns, and that column's text. `None`: not
     /// before it counts, groups or cuts off its rows.
     pub fn key_filter(&self, block: &Block, column: usize, number: usize) -> Option<(Block, String)> {
-        let key = block.columns.get(column).filter(|c| c.simple && !c.key && self.dialect.takes_keys(c.ty))?;
+        let key = block.columns.get(column).filter(|c| c.simple && !c.key && keys::takes(self.dialect, c.ty))?;
         let before_groups = block.group.as_ref().is_none_or(|group| group.contains(&key.text));
         if !before_groups || block.stage > Stage::Grouped {
             return None;
         }
         let mut filtered = block.clone();
-        filtered.conditions.push(keys(number));
+        filtered.conditions.push(template::key_filter(number));
         Some((filtered, key.text.clone()))
     }
 

@@ -7,6 +7,7 @@
 
 pub mod block;
 pub mod expr;
+mod keys;
 pub mod literal;
 pub mod mysql;
 pub mod postgres;
@@ -14,7 +15,7 @@ mod template;
 
 use crate::catalog::{EngineKind, Source};
 use crate::pgsem::PgFunc;
-use crate::pgtype::{PgType, oid};
+use crate::pgtype::PgType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::JoinType;
 
@@ -125,24 +126,14 @@ pub trait Dialect: Sync {
 
     fn null(&self, ty: PgType) -> Written<String>;
 
-    /// A non-NULL value as one of a list of keys that a column of that type is compared with. The engine may find more values
-    /// equal than PostgreSQL would, never fewer.
-    fn key(&self, value: &ScalarValue, ty: PgType) -> Written<String> {
-        match ty.oid {
-            oid::INT2 | oid::INT4 | oid::INT8 => match value {
-                ScalarValue::Int16(Some(n)) => Ok(n.to_string()),
-                ScalarValue::Int32(Some(n)) => Ok(n.to_string()),
-                ScalarValue::Int64(Some(n)) => Ok(n.to_string()),
-                _ => Err(Refusal::new("a key that is no integer")),
-            },
-            oid::DATE => self.literal(value, ty),
-            _ => Err(Refusal::new(format!("a list of keys of type {ty}"))),
-        }
+    /// Whether text is compared with a list of keys, written by [`Dialect::untyped`].
+    fn takes_text_keys(&self) -> bool {
+        false
     }
 
-    /// Whether [`Dialect::key`] writes values of this type.
-    fn takes_keys(&self, ty: PgType) -> bool {
-        matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::DATE)
+    /// A string constant that takes the type and the collation of what it is compared with.
+    fn untyped(&self, _text: &str) -> Written<String> {
+        Err(Refusal::new("a text without a type"))
     }
 
     /// A column of a table, as an operand.

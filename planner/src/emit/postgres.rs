@@ -64,23 +64,12 @@ impl Dialect for Postgres {
         Ok(format!("{}::{}", quoted(&text_of(value, ty)?)?, type_name(ty.without_typmod())?))
     }
 
-    /// Text without a type takes the column's, and its collation: equal bytes are equal in every one.
-    fn key(&self, value: &ScalarValue, ty: PgType) -> Written<String> {
-        match (ty.oid, value) {
-            (oid::INT2 | oid::INT4 | oid::INT8, ScalarValue::Int16(Some(n))) => Ok(n.to_string()),
-            (oid::INT2 | oid::INT4 | oid::INT8, ScalarValue::Int32(Some(n))) => Ok(n.to_string()),
-            (oid::INT2 | oid::INT4 | oid::INT8, ScalarValue::Int64(Some(n))) => Ok(n.to_string()),
-            (oid::DATE, _) => self.literal(value, ty),
-            // A server may be unable to read characters that its own text does not have.
-            (oid::TEXT | oid::VARCHAR | oid::UUID, ScalarValue::Utf8View(Some(text))) if text.is_ascii() => {
-                quoted(text)
-            }
-            _ => Err(Refusal::new(format!("a list of keys of type {ty}"))),
-        }
+    fn takes_text_keys(&self) -> bool {
+        true
     }
 
-    fn takes_keys(&self, ty: PgType) -> bool {
-        matches!(ty.oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::DATE | oid::TEXT | oid::VARCHAR | oid::UUID)
+    fn untyped(&self, text: &str) -> Written<String> {
+        quoted(text)
     }
 
     fn null(&self, ty: PgType) -> Written<String> {

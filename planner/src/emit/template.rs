@@ -5,10 +5,10 @@
 
 use datafusion_common::ScalarValue;
 
-use super::{Refusal, Written, dialect};
+use super::{Refusal, Written, dialect, keys};
 use crate::error::{Error, Result, state};
 use crate::pgtype::PgType;
-use crate::plan::{Fragment, KeyFilter, ParameterValue, SqlPiece, SqlTemplate};
+use crate::plan::{Fragment, ParameterValue, SqlPiece, SqlTemplate};
 
 pub(super) const MARK: char = '\u{1}';
 
@@ -26,7 +26,7 @@ pub struct Statement {
 const KEYS: &str = "keys:";
 
 /// Where the condition of a fragment's key filter goes.
-pub(super) fn keys(number: usize) -> String {
+pub(super) fn key_filter(number: usize) -> String {
     format!("{MARK}{KEYS}{number}{MARK}")
 }
 
@@ -62,12 +62,12 @@ pub fn finish(text: &str) -> Written<SqlTemplate> {
     Ok(SqlTemplate(pieces))
 }
 
-/// The statement for these parameter values. `keys`: for each of the fragment's key filters the values that may have partners,
+/// The statement for these parameter values. `key_lists`: for each of the fragment's key filters the values that may have partners,
 /// none of them NULL; `None` leaves the filter out.
 pub fn render(
     fragment: &Fragment,
     parameters: &[ParameterValue],
-    keys: &[Option<Vec<ScalarValue>>],
+    key_lists: &[Option<Vec<ScalarValue>>],
 ) -> Result<Statement> {
     let dialect =
         dialect(fragment.engine).ok_or_else(|| Error::internal("a fragment for an engine without a dialect"))?;
@@ -77,8 +77,9 @@ pub fn render(
             SqlPiece::Text(text) => sql.push_str(text),
             SqlPiece::Keys(number) => {
                 let filter = fragment.key_filters.get(*number);
-                let values = keys.get(*number).and_then(Option::as_ref);
-                let condition = filter.zip(values).and_then(|(filter, values)| key_list(dialect, filter, values).ok());
+                let values = key_lists.get(*number).and_then(Option::as_ref);
+                let condition =
+                    filter.zip(values).and_then(|(filter, values)| keys::condition(dialect, filter, values).ok());
                 sql.push_str(condition.as_deref().unwrap_or("TRUE"));
             }
             SqlPiece::Conditions => conditions_at = Some(sql.len()),
@@ -98,15 +99,6 @@ pub fn render(
         }
     }
     Ok(Statement { sql, conditions_at })
-}
-
-fn key_list(dialect: &dyn super::Dialect, filter: &KeyFilter, values: &[ScalarValue]) -> Written<String> {
-    if values.is_empty() {
-        return Ok("FALSE".to_string());
-    }
-    let values = values.iter().map(|value| dialect.key(value, filter.ty)).collect::<Written<Vec<_>>>()?;
-    let list = format!("({} IN ({}))", filter.sql, values.join(", "));
-    if list.contains(MARK) { Err(Refusal::new("a control character")) } else { Ok(list) }
 }
 
 fn literal(dialect: &dyn super::Dialect, value: &ScalarValue, ty: PgType) -> Written<String> {

@@ -30,8 +30,6 @@ use crate::plan::{Fragment, QueryPlan};
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
 
-pub use reduce::MOST_KEYS;
-
 /// A subtree that one source answers, so far.
 #[derive(Clone)]
 struct Remote {

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 
+use cost_model::analytic::MOST_KEYS;
 use datafusion_common::{Column, NullEquality};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, Expr, Join, JoinType, LogicalPlan, Operator};
@@ -35,14 +36,10 @@ pub(super) struct Transfer {
 /// A transfer that is made, and the share of the rows that it probably keeps.
 pub(super) type Chosen = (Transfer, f64);
 
-/// More keys than this are not sent: engines read longer lists slowly, and they seldom leave much out.
-pub const MOST_KEYS: usize = 10_000;
 /// Fewer rows than this move as fast as one more round trip takes.
 const WORTH_FILTERING: f64 = 2_000.0;
 /// A filter must leave out this share of the rows.
 const WORTH_LEAVING_OUT: f64 = 0.5;
-/// Estimates err: keys that are probably a few too many are still tried.
-const HOPE: f64 = 2.0;
 
 /// The transfers that pay, and the order in which the fragments are read: the position of each.
 pub(super) fn choose(shell: &LogicalPlan, fragments: &[Remote], reduction: Reduction) -> (Vec<Chosen>, Vec<usize>) {
@@ -67,9 +64,8 @@ pub(super) fn choose(shell: &LogicalPlan, fragments: &[Remote], reduction: Reduc
             let keys = distinct(fragments, transfer.from).unwrap_or(f64::INFINITY).min(rows[from]);
             let Some(values) = distinct(fragments, transfer.to) else { continue };
             let kept = (keys / values).min(1.0);
-            let pays =
-                keys <= MOST_KEYS as f64 * HOPE && rows[to] >= WORTH_FILTERING && kept <= 1.0 - WORTH_LEAVING_OUT;
-            if pays && rows[to].is_finite() {
+            let fits = keys <= MOST_KEYS as f64 && rows[to].is_finite();
+            if fits && rows[to] >= WORTH_FILTERING && kept <= 1.0 - WORTH_LEAVING_OUT {
                 rows[to] = (rows[to] * kept).max(1.0);
                 chosen.push((*transfer, kept));
             }
@@ -86,35 +82,14 @@ fn distinct(fragments: &[Remote], (fragment, column): FragmentColumn) -> Option<
     Some(stats::distinct_of(&expr, &remote.plan).unwrap_or(rows).max(1.0))
 }
 
-/// All transfers that change no answer.
+/// All transfers that change no answer. What is read twice is read for others, too, and keeps its rows.
 fn possible(shell: &LogicalPlan) -> Vec<Transfer> {
-    let mut found = Vec::new();
-    visit(shell, &mut found);
+    let (mut found, mut scans) = (Vec::new(), BTreeMap::new());
+    visit(shell, &mut found, &mut scans);
     found.sort_unstable();
     found.dedup();
-    // What is read twice is read for others, too.
-    let mut scans: BTreeMap<usize, usize> = BTreeMap::new();
-    count_scans(shell, &mut scans);
     found.retain(|t| t.from.0 != t.to.0 && scans.get(&t.to.0) == Some(&1));
     found
-}
-
-fn count_scans(plan: &LogicalPlan, scans: &mut BTreeMap<usize, usize>) {
-    let counted = plan.apply_with_subqueries(|node| {
-        let times = if matches!(node, LogicalPlan::RecursiveQuery(_)) { 2 } else { 1 };
-        if let LogicalPlan::RecursiveQuery(query) = node {
-            for _ in 0..times {
-                count_scans(&query.static_term, scans);
-                count_scans(&query.recursive_term, scans);
-            }
-            return Ok(datafusion_common::tree_node::TreeNodeRecursion::Jump);
-        }
-        if let Some(relation) = relation(node) {
-            *scans.entry(relation.fragment).or_default() += 1;
-        }
-        Ok(datafusion_common::tree_node::TreeNodeRecursion::Continue)
-    });
-    debug_assert!(counted.is_ok(), "the closure never fails");
 }
 
 fn relation(plan: &LogicalPlan) -> Option<&FragmentRelation> {
@@ -124,14 +99,18 @@ fn relation(plan: &LogicalPlan) -> Option<&FragmentRelation> {
     }
 }
 
-fn visit(plan: &LogicalPlan, found: &mut Vec<Transfer>) {
+/// `scans`: how often each fragment is read. Subqueries of expressions have fragments of their own.
+fn visit(plan: &LogicalPlan, found: &mut Vec<Transfer>, scans: &mut BTreeMap<usize, usize>) {
     match plan {
         LogicalPlan::Join(join) => of_join(join, found),
         // Its terms are run more than once, over other rows each time.
         LogicalPlan::RecursiveQuery(_) => return,
         _ => {}
     }
-    plan.inputs().into_iter().for_each(|input| visit(input, found));
+    if let Some(relation) = relation(plan) {
+        *scans.entry(relation.fragment).or_default() += 1;
+    }
+    plan.inputs().into_iter().for_each(|input| visit(input, found, scans));
 }
 
 /// Rows of a side may be left out where the join itself leaves out those without a partner.

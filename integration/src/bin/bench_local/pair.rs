@@ -4,6 +4,8 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use integration::median;
+
 /// Medians of both ways, in seconds.
 pub struct Pair {
     pub direct: f64,
@@ -15,11 +17,6 @@ impl Pair {
     pub fn ratio(&self) -> f64 {
         self.gateway / self.direct
     }
-}
-
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// Measures both in turns, after one round that does not count.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use integration::gateway::connect;
+use integration::median;
 use tokio_postgres::Client;
 
-use super::pair::median;
 use super::{Bench, Result};
 
 #[derive(Clone, Copy, Debug)]

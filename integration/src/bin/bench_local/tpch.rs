@@ -2,11 +2,11 @@
 //! queries on a PostgreSQL that has all tables.
 
 use integration::gateway::{Answer, ask, connect};
+use integration::median;
 use integration::oracle::difference;
 use integration::tpch::query;
 use std::time::Instant;
 
-use super::pair::median;
 use super::{Bench, Result};
 
 pub const IN_POSTGRES: [&str; 4] = ["customer", "orders", "nation", "region"];

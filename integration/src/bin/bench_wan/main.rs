@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
+use integration::median;
 use integration::oracle::difference;
 use integration::servers::{TestMariaDb, TestPostgres};
 use integration::site::TestSite;
@@ -162,14 +163,14 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
                 costs[*mode].push(cost);
             }
         }
-        let median = |mode: usize| Cost {
-            bytes: middle(costs[mode].iter().map(|c| c.bytes).collect()),
-            seconds: middle(costs[mode].iter().map(|c| c.seconds).collect()),
+        let typical = |mode: usize| Cost {
+            bytes: median(costs[mode].iter().map(|c| c.bytes).collect()),
+            seconds: median(costs[mode].iter().map(|c| c.seconds).collect()),
         };
-        let (base, last) = (median(BASE), median(MODES.len() - 1));
+        let (base, last) = (typical(BASE), typical(MODES.len() - 1));
         print!("Q{number:<4}");
         for mode in &modes {
-            let cost = median(*mode);
+            let cost = typical(*mode);
             print!("  {:>13.3} {:>8.3}", cost.bytes / 1e6, cost.seconds);
         }
         println!("  {:>6.3} {:>5.2}", last.bytes / base.bytes, last.seconds / base.seconds);
@@ -184,9 +185,4 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
         mean(ratios.iter().map(|r| r.1).collect())
     );
     Ok(())
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
