@@ -48,7 +48,7 @@ pub fn concurrent_scans(kind: EngineKind, connections: usize) -> bool {
         EngineKind::Postgres => connections > 1,
         // One connection: no other one can read its snapshot.
         EngineKind::MySql => false,
-        EngineKind::Files | EngineKind::System => true,
+        EngineKind::Files | EngineKind::System | EngineKind::Site => true,
     }
 }
 

@@ -11,4 +11,5 @@ pub mod postgres;
 pub mod remote;
 pub mod server;
 pub mod site;
+pub mod step;
 pub mod wire;

@@ -132,7 +132,7 @@ impl Constants {
             EngineKind::Postgres => self.scan_postgres,
             EngineKind::MySql => self.scan_mysql,
             EngineKind::Files => self.scan_files,
-            EngineKind::System => self.scan_system,
+            EngineKind::System | EngineKind::Site => self.scan_system,
         };
         rates.start + rows * rates.row + bytes * rates.byte
     }

@@ -54,6 +54,17 @@ name_id!(
     SourceId
 );
 
+impl SourceId {
+    /// The source that a site's compute is to a plan. No configured source has a name like it.
+    pub fn compute(site: &SiteId) -> Self {
+        Self::new(format!("@{site}"))
+    }
+
+    pub fn is_compute(&self) -> bool {
+        self.as_str().starts_with('@')
+    }
+}
+
 /// The kind of engine behind a source; it picks dialect, capabilities and rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EngineKind {
@@ -65,6 +76,8 @@ pub enum EngineKind {
     Files,
     /// Tables of the gateway itself (`pg_catalog`, `narrows`): never sent anywhere.
     System,
+    /// A site's own compute, over relations that are there or are fetched from other sites. Its SQL is that of [`Self::Files`].
+    Site,
 }
 
 /// One query of one client: UUIDv7, so ids sort by start time.

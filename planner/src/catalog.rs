@@ -11,6 +11,7 @@ use cost_model::{SiteId, SourceId};
 
 use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::PgType;
+use crate::search::network::Network;
 
 /// A configured engine instance.
 #[derive(Clone, Debug)]
@@ -156,6 +157,8 @@ pub struct Catalog {
     pub schema_oids: BTreeMap<String, u32>,
     /// Who may log in.
     pub users: Vec<String>,
+    /// The sites, which of them can join for us, and what lies between them.
+    pub network: Network,
 }
 
 impl Table {

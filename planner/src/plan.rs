@@ -47,6 +47,9 @@ pub struct Fragment {
     pub single_table: Option<SingleTable>,
     /// A statement of the client's own is part of it: it may change the settings of the connection it runs on.
     pub passthrough: bool,
+    /// The fragments whose results its statement reads as tables `r0`, `r1`, … with columns `c0`, `c1`, …, in this order. Only a
+    /// site's compute ([`EngineKind::Site`]) has any. Each fragment is read by one other or by the shell.
+    pub inputs: Vec<usize>,
     /// What other fragments' results may leave out of this one's.
     pub key_filters: Vec<KeyFilter>,
     /// Place in the order in which the fragments are read: a fragment comes after those that filter it.
@@ -61,6 +64,9 @@ pub struct KeyFilter {
     pub from_column: usize,
     /// The column of this fragment's statement.
     pub sql: String,
+    /// The column of this fragment's result that has the same values, for filters that its engine cannot take. `None`: it is
+    /// not among them.
+    pub column: Option<usize>,
     pub ty: PgType,
     /// Share of the rows that it probably keeps.
     pub kept: f64,

@@ -7,7 +7,8 @@ use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use planner::plan::{Fragment, ParameterValue};
+use planner::emit::{KeyColumn, complete, render};
+use planner::plan::{Fragment, KeyFilter, ParameterValue};
 use planner::{Error, Result};
 
 use super::error::translate;
@@ -26,7 +27,9 @@ pub(super) fn request(
     parameters: &[ParameterValue],
     keys: &[Option<Vec<ScalarValue>>],
 ) -> Result<ScanRequest> {
-    let statement = planner::emit::render(fragment, parameters, keys)?;
+    let column = |filter: &KeyFilter| KeyColumn { sql: filter.sql.clone(), ty: filter.ty };
+    let filters: Vec<_> = fragment.key_filters.iter().map(column).zip(keys.iter().cloned()).collect();
+    let statement = complete(&render(fragment, parameters)?, fragment.engine, &filters)?;
     let sent = fragment.key_filters.iter().zip(keys).filter(|(_, list)| list.is_some());
     let kept: Vec<f64> = sent.map(|(filter, _)| filter.kept).collect();
     Ok(ScanRequest {

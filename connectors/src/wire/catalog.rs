@@ -12,6 +12,7 @@ pub fn engine_name(kind: EngineKind) -> &'static str {
         EngineKind::MySql => "mysql",
         EngineKind::Files => "files",
         EngineKind::System => "system",
+        EngineKind::Site => "site",
     }
 }
 

@@ -5,10 +5,9 @@
 
 use datafusion_common::ScalarValue;
 
-use super::template::MARK;
+use super::template::{KeyColumn, MARK};
 use super::{Dialect, Refusal, Written};
 use crate::pgtype::{PgType, oid};
-use crate::plan::KeyFilter;
 
 /// Whether a column of that type may be compared with a list of keys.
 pub(super) fn takes(dialect: &dyn Dialect, ty: PgType) -> bool {
@@ -20,12 +19,12 @@ fn is_text(ty: PgType) -> bool {
 }
 
 /// The condition, for values of which none is NULL.
-pub(super) fn condition(dialect: &dyn Dialect, filter: &KeyFilter, values: &[ScalarValue]) -> Written<String> {
+pub(super) fn condition(dialect: &dyn Dialect, column: &KeyColumn, values: &[ScalarValue]) -> Written<String> {
     if values.is_empty() {
         return Ok("FALSE".to_string());
     }
-    let values = values.iter().map(|value| key(dialect, value, filter.ty)).collect::<Written<Vec<_>>>()?;
-    let list = format!("({} IN ({}))", filter.sql, values.join(", "));
+    let values = values.iter().map(|value| key(dialect, value, column.ty)).collect::<Written<Vec<_>>>()?;
+    let list = format!("({} IN ({}))", column.sql, values.join(", "));
     if list.contains(MARK) { Err(Refusal::new("a control character")) } else { Ok(list) }
 }
 

@@ -19,7 +19,7 @@ use crate::pgtype::PgType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::JoinType;
 
-pub use template::{Statement, finish, render};
+pub use template::{KeyColumn, Statement, complete, finish, render};
 
 /// Why something stays in the gateway; shown by `EXPLAIN (VERBOSE)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -190,7 +190,7 @@ pub trait Dialect: Sync {
 pub fn dialect(kind: EngineKind) -> Option<&'static dyn Dialect> {
     match kind {
         EngineKind::Postgres => Some(&postgres::Postgres { narrows: false }),
-        EngineKind::Files => Some(&postgres::Postgres { narrows: true }),
+        EngineKind::Files | EngineKind::Site => Some(&postgres::Postgres { narrows: true }),
         EngineKind::MySql => Some(&mysql::MySql),
         EngineKind::System => None,
     }

@@ -6,6 +6,7 @@
 use datafusion_common::ScalarValue;
 
 use super::{Refusal, Written, dialect, keys};
+use crate::catalog::EngineKind;
 use crate::error::{Error, Result, state};
 use crate::pgtype::PgType;
 use crate::plan::{Fragment, ParameterValue, SqlPiece, SqlTemplate};
@@ -62,27 +63,24 @@ pub fn finish(text: &str) -> Written<SqlTemplate> {
     Ok(SqlTemplate(pieces))
 }
 
-/// The statement for these parameter values. `key_lists`: for each of the fragment's key filters the values that may have partners,
-/// none of them NULL; `None` leaves the filter out.
-pub fn render(
-    fragment: &Fragment,
-    parameters: &[ParameterValue],
-    key_lists: &[Option<Vec<ScalarValue>>],
-) -> Result<Statement> {
-    let dialect =
-        dialect(fragment.engine).ok_or_else(|| Error::internal("a fragment for an engine without a dialect"))?;
-    let (mut sql, mut conditions_at) = (String::new(), None);
+/// A column that a list of keys may be compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyColumn {
+    /// As the statement calls it.
+    pub sql: String,
+    pub ty: PgType,
+}
+
+/// The statement for these parameter values, with room left for the fragment's key filters: [`complete`] fills it, here or at the
+/// fragment's site.
+pub fn render(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<String> {
+    let dialect = dialect_of(fragment.engine)?;
+    let mut sql = String::new();
     for piece in &fragment.sql.0 {
         match piece {
             SqlPiece::Text(text) => sql.push_str(text),
-            SqlPiece::Keys(number) => {
-                let filter = fragment.key_filters.get(*number);
-                let values = key_lists.get(*number).and_then(Option::as_ref);
-                let condition =
-                    filter.zip(values).and_then(|(filter, values)| keys::condition(dialect, filter, values).ok());
-                sql.push_str(condition.as_deref().unwrap_or("TRUE"));
-            }
-            SqlPiece::Conditions => conditions_at = Some(sql.len()),
+            SqlPiece::Keys(number) => sql.push_str(&key_filter(*number)),
+            SqlPiece::Conditions => sql.push_str(CONDITIONS),
             SqlPiece::Parameter { index, ty } => {
                 let parameter = index
                     .checked_sub(1)
@@ -98,7 +96,38 @@ pub fn render(
             }
         }
     }
+    Ok(sql)
+}
+
+/// A [`render`]ed statement, ready to be sent. `filters`: for each key filter of the fragment its column and the values that may
+/// have partners, none of them NULL; a filter without values is left out.
+pub fn complete(
+    rendered: &str,
+    engine: EngineKind,
+    filters: &[(KeyColumn, Option<Vec<ScalarValue>>)],
+) -> Result<Statement> {
+    let dialect = dialect_of(engine)?;
+    let (mut sql, mut conditions_at) = (String::with_capacity(rendered.len()), None);
+    for (i, part) in rendered.split(MARK).enumerate() {
+        if i % 2 == 0 {
+            sql.push_str(part);
+        } else if part == CONDITIONS.trim_matches(MARK) {
+            conditions_at = Some(sql.len());
+        } else {
+            let number = part.strip_prefix(KEYS).and_then(|number| number.parse::<usize>().ok());
+            let number = number.ok_or_else(|| Error::internal("a statement with an unknown hole"))?;
+            let condition = match filters.get(number) {
+                Some((column, Some(values))) => keys::condition(dialect, column, values).ok(),
+                _ => None,
+            };
+            sql.push_str(condition.as_deref().unwrap_or("TRUE"));
+        }
+    }
     Ok(Statement { sql, conditions_at })
+}
+
+fn dialect_of(engine: EngineKind) -> Result<&'static dyn super::Dialect> {
+    dialect(engine).ok_or_else(|| Error::internal("a fragment for an engine without a dialect"))
 }
 
 fn literal(dialect: &dyn super::Dialect, value: &ScalarValue, ty: PgType) -> Written<String> {

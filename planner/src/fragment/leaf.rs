@@ -152,6 +152,7 @@ impl Cutter<'_> {
                     from,
                     from_column,
                     sql,
+                    column: wanted.outputs.iter().position(|(i, _)| *i == transfer.to.1),
                     ty: remote.block.columns[transfer.to.1].ty,
                     kept: *kept,
                 });

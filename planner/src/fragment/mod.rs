@@ -329,6 +329,7 @@ fn fragment(
         estimated_rows: remote.estimated_rows(),
         single_table: remote.block.single_table.clone(),
         passthrough: reads_passthrough(&remote.plan),
+        inputs: Vec::new(),
         key_filters: Vec::new(),
         position: 0,
     }

@@ -15,6 +15,13 @@ pub struct Network {
     pub home: usize,
 }
 
+/// The gateway alone.
+impl Default for Network {
+    fn default() -> Self {
+        Self { links: Links::new(vec!["local".into()]), computes: 1, home: 0 }
+    }
+}
+
 /// A way from one site to another, directly or over a third. Over a third, bytes flow through without a stop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Route {
