@@ -30,6 +30,18 @@ pub enum Reduction {
     Force,
 }
 
+/// Where joins across sites take place (`narrows.placement`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// In the gateway, all of them.
+    Off,
+    /// Where it is predicted to be fastest.
+    #[default]
+    On,
+    /// Anywhere: this number picks orders and sites by chance, the same ones each time. All answers must be the same.
+    Random(u64),
+}
+
 /// The immutable surroundings of one query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryContext {
@@ -47,6 +59,7 @@ pub struct QueryContext {
     pub now: Now,
     pub pushdown: Pushdown,
     pub reduction: Reduction,
+    pub placement: Placement,
 }
 
 /// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
@@ -118,6 +131,7 @@ impl Default for QueryContext {
             now: Now::at(0),
             pushdown: Pushdown::Full,
             reduction: Reduction::On,
+            placement: Placement::On,
         }
     }
 }

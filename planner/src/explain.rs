@@ -1,10 +1,12 @@
-//! EXPLAIN: the shell as a tree, each fragment with its source, estimate and the SQL that is really sent.
+//! EXPLAIN: the shell as a tree, below it the steps at sites and the fragments with their sources, estimates and the SQL that is
+//! really sent.
 
 use std::fmt::Write;
 
 use datafusion_expr::{Expr, LogicalPlan};
 
-use crate::plan::{Fragment, QueryPlan, SqlPiece};
+use crate::catalog::EngineKind;
+use crate::plan::{Candidate, Fragment, QueryPlan, SqlPiece};
 use crate::source::FragmentRelation;
 
 /// What EXPLAIN ANALYZE measured of one fragment.
@@ -35,9 +37,18 @@ pub fn explain(plan: &QueryPlan, options: Options<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     node(&plan.shell, plan, options, 0, &mut lines);
     for (i, fragment) in plan.fragments.iter().enumerate() {
-        if !lines.iter().any(|l| l.contains(&format!("Fragment {i} at "))) {
-            fragment_lines(i, fragment, options, 0, &mut lines);
+        let is_read = plan.fragments.iter().any(|f| f.inputs.contains(&i));
+        let shown = |l: &String| l.contains(&format!("Fragment {i} at ")) || l.contains(&format!("Step {i} at "));
+        if !is_read && !lines.iter().any(shown) {
+            fragment_lines(i, fragment, plan, options, 0, &mut lines);
         }
+    }
+    for considered in &plan.placements {
+        let line = |what: &str, c: &Candidate| {
+            format!("{what}: {} (seconds={:.3} bytes on links={:.0})", c.shape, c.seconds, c.wan_bytes)
+        };
+        lines.push(line("Placement", &considered.chosen));
+        lines.extend(considered.others.iter().map(|other| line("  instead of", other)));
     }
     if options.verbose {
         lines.extend(plan.local.iter().map(|why| format!("Note: {why}")));
@@ -56,7 +67,7 @@ fn node(node_plan: &LogicalPlan, plan: &QueryPlan, options: Options<'_>, depth: 
         && let Some(relation) = scan.source.downcast_ref::<FragmentRelation>()
     {
         if let Some(fragment) = plan.fragments.get(relation.fragment) {
-            fragment_lines(relation.fragment, fragment, options, depth, lines);
+            fragment_lines(relation.fragment, fragment, plan, options, depth, lines);
         }
         return;
     }
@@ -77,30 +88,32 @@ fn node(node_plan: &LogicalPlan, plan: &QueryPlan, options: Options<'_>, depth: 
     }
 }
 
-fn fragment_lines(number: usize, f: &Fragment, options: Options<'_>, depth: usize, lines: &mut Vec<String>) {
-    let engine = format!("{:?}", f.engine).to_lowercase();
-    let mut head = format!("{}Fragment {number} at {}/{} ({engine})", indent(depth), f.site, f.source);
+fn fragment_lines(
+    number: usize,
+    f: &Fragment,
+    plan: &QueryPlan,
+    options: Options<'_>,
+    depth: usize,
+    lines: &mut Vec<String>,
+) {
+    let mut head = indent(depth);
+    head += &match f.engine {
+        EngineKind::Site => format!("Step {number} at {}", f.site),
+        engine => format!("Fragment {number} at {}/{} ({})", f.site, f.source, format!("{engine:?}").to_lowercase()),
+    };
     if let Some(rows) = f.estimated_rows {
-        let _ = write!(head, "  (rows={rows})");
+        let _ = write!(head, "  (rows={rows}");
+        if let (Some(bytes), Some(seconds)) = (f.estimated_bytes, f.estimated_seconds) {
+            let _ = write!(head, " bytes={bytes} seconds={seconds:.3}");
+        }
+        head.push(')');
     }
     if let Some(m) = options.measured.and_then(|m| m.get(number)) {
         let _ = write!(head, " (actual rows={} bytes={} seconds={:.3})", m.rows, m.bytes, m.seconds);
     }
     lines.push(head);
     let below = indent(depth + 1).replace("->", "  ");
-    let mut sql = String::new();
-    for piece in &f.sql.0 {
-        match piece {
-            SqlPiece::Text(text) => sql += text,
-            SqlPiece::Conditions => {}
-            SqlPiece::Keys(n) => match f.key_filters.get(*n) {
-                Some(filter) => sql += &format!("({} IN (keys of fragment {}))", filter.sql, filter.from),
-                None => sql += "TRUE",
-            },
-            SqlPiece::Parameter { index, .. } => sql += &format!("${index}"),
-        }
-    }
-    lines.push(format!("{below}SQL: {}", one_line(&sql)));
+    lines.push(format!("{below}SQL: {}", one_line(&shown(f))));
     for (n, filter) in f.key_filters.iter().enumerate() {
         let sent = options.measured.and_then(|m| m.get(number)).and_then(|m| m.keys.get(n).copied());
         let sent = sent.map_or(String::new(), |keys| match keys {
@@ -116,6 +129,29 @@ fn fragment_lines(number: usize, f: &Fragment, options: Options<'_>, depth: usiz
         let columns: Vec<String> = f.columns.iter().map(ToString::to_string).collect();
         lines.push(format!("{below}Columns: {}", columns.join(", ")));
     }
+    for (n, input) in f.inputs.iter().enumerate() {
+        let Some(read) = plan.fragments.get(*input) else { continue };
+        let way = if read.site == f.site { "here".to_string() } else { format!("from {}", read.site) };
+        lines.push(format!("{}Relation r{n}, {way}", indent(depth + 1)));
+        fragment_lines(*input, read, plan, options, depth + 2, lines);
+    }
+}
+
+/// The statement as it is sent, with words for what is put into it then.
+fn shown(f: &Fragment) -> String {
+    let mut sql = String::new();
+    for piece in &f.sql.0 {
+        match piece {
+            SqlPiece::Text(text) => sql += text,
+            SqlPiece::Conditions => {}
+            SqlPiece::Keys(n) => match f.key_filters.get(*n) {
+                Some(filter) => sql += &format!("({} IN (keys of fragment {}))", filter.sql, filter.from),
+                None => sql += "TRUE",
+            },
+            SqlPiece::Parameter { index, .. } => sql += &format!("${index}"),
+        }
+    }
+    sql
 }
 
 fn indent(depth: usize) -> String {

@@ -30,6 +30,25 @@ pub struct QueryPlan {
     pub shell: LogicalPlan,
     /// What the sources were not given, and why: a line each for `EXPLAIN (VERBOSE)`.
     pub local: Vec<String>,
+    /// What the placement search found, for each group of joins it was asked about.
+    pub placements: Vec<Considered>,
+}
+
+/// A group of joins: the plan that was chosen for it, and those that came close, best first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Considered {
+    pub chosen: Candidate,
+    pub others: Vec<Candidate>,
+}
+
+/// An order of joins with their sites: `((customer orders)@eu lineitem)@us`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    pub shape: String,
+    /// Predicted, until the result is at home.
+    pub seconds: f64,
+    /// Compressed bytes on all links.
+    pub wan_bytes: f64,
 }
 
 /// A maximal part of a query that one source answers exactly.
@@ -42,6 +61,10 @@ pub struct Fragment {
     pub columns: Vec<PgType>,
     pub schema: SchemaRef,
     pub estimated_rows: Option<f64>,
+    /// Bytes of the result, and seconds until its reader has all of it: the engine's work and the way over the link. `None` where
+    /// the rows are not known.
+    pub estimated_bytes: Option<f64>,
+    pub estimated_seconds: Option<f64>,
     /// Set if the fragment is a filter and projection of one table of that many estimated rows: the connector may read it in
     /// parallel ranges.
     pub single_table: Option<SingleTable>,

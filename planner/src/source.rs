@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use cost_model::SourceId;
-use datafusion_expr::TableSource;
+use datafusion_expr::{LogicalPlan, TableSource};
 
 use crate::catalog::{Placement, Table};
 use crate::pgtype::PgType;
@@ -84,6 +84,15 @@ pub struct FragmentRelation {
     pub columns: Vec<PgType>,
     pub schema: SchemaRef,
     pub estimated_rows: Option<f64>,
+    /// What it is the result of, as far as this process planned it.
+    pub origin: Option<Origin>,
+}
+
+/// A plan, and the columns of its result that a relation has.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub plan: Arc<LogicalPlan>,
+    pub outputs: Vec<usize>,
 }
 
 impl TableSource for FragmentRelation {

@@ -11,6 +11,7 @@ mod injection;
 mod leftovers;
 mod mysql_pool;
 mod postgres_connector;
+mod plan_space;
 mod reduction;
 mod serve;
 mod shared;

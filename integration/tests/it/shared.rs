@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use integration::cases;
 use integration::gateway::GatewayConfig;
 use integration::servers::{TestMariaDb, TestPostgres};
+use integration::site::TestSite;
 use integration::tpch::{TABLES, load_mariadb, load_postgres, write_csv_files, write_parquet_files};
 
 pub struct Shared {
@@ -23,6 +24,19 @@ pub fn sources() -> GatewayConfig {
         .postgres("postgres", "local", &shared.postgres)
         .mariadb("mariadb", "local", &shared.mariadb)
         .files("parquet", "local", shared.files.path())
+}
+
+/// All three as sources of those names, each at a site that is a process of its own.
+pub fn sources_at_sites() -> (Vec<TestSite>, GatewayConfig) {
+    let shared = shared();
+    let sites = [
+        ("eu", GatewayConfig::default().postgres("postgres", "eu", &shared.postgres)),
+        ("us", GatewayConfig::default().mariadb("mariadb", "us", &shared.mariadb)),
+        ("ap", GatewayConfig::default().files("parquet", "ap", shared.files.path())),
+    ];
+    let sites: Vec<TestSite> = sites.map(|(name, sources)| TestSite::start(name, &sources).unwrap()).into();
+    let config = sites.iter().fold(GatewayConfig::default(), GatewayConfig::remote_site);
+    (sites, config)
 }
 
 pub fn shared() -> &'static Shared {

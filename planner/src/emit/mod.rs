@@ -11,7 +11,7 @@ mod keys;
 pub mod literal;
 pub mod mysql;
 pub mod postgres;
-mod template;
+pub(crate) mod template;
 
 use crate::catalog::{EngineKind, Source};
 use crate::pgsem::PgFunc;

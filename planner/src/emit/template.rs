@@ -3,6 +3,8 @@
 //! While a statement is put together a parameter is the text `\u{1}n:oid:typmod\u{1}`; no dialect lets that character through in
 //! a literal or an identifier, so it cannot be forged.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use datafusion_common::ScalarValue;
 
 use super::{Refusal, Written, dialect, keys};
@@ -29,6 +31,58 @@ const KEYS: &str = "keys:";
 /// Where the condition of a fragment's key filter goes.
 pub(super) fn key_filter(number: usize) -> String {
     format!("{MARK}{KEYS}{number}{MARK}")
+}
+
+const RELATION: &str = "relation:";
+const COLUMN: &str = "column:";
+
+/// The result of a fragment, as a table.
+pub(super) fn relation(fragment: usize) -> String {
+    format!("{MARK}{RELATION}{fragment}{MARK}")
+}
+
+/// A column of that table.
+pub(super) fn relation_column(fragment: usize, column: usize) -> String {
+    format!("{MARK}{COLUMN}{fragment}:{column}{MARK}")
+}
+
+/// The relations a text reads, each with its columns, by number.
+pub fn relations(text: &str) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut found: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for part in text.split(MARK).skip(1).step_by(2) {
+        if let Some(number) = part.strip_prefix(RELATION).and_then(|n| n.parse().ok()) {
+            found.entry(number).or_default();
+        } else if let Some((fragment, column)) = column_of(part) {
+            found.entry(fragment).or_default().insert(column);
+        }
+    }
+    found
+}
+
+fn column_of(part: &str) -> Option<(usize, usize)> {
+    let (fragment, column) = part.strip_prefix(COLUMN)?.split_once(':')?;
+    Some((fragment.parse().ok()?, column.parse().ok()?))
+}
+
+/// The text with relations and their columns under the names they have at their reader: the n-th relation is `rn`, and its
+/// columns are counted among those that are read.
+pub fn with_relations(text: &str, relations: &BTreeMap<usize, BTreeSet<usize>>) -> String {
+    let mut written = String::with_capacity(text.len());
+    for (i, part) in text.split(MARK).enumerate() {
+        let position = |fragment: usize| relations.keys().position(|f| *f == fragment);
+        if i % 2 == 0 {
+            written.push_str(part);
+        } else if let Some(n) = part.strip_prefix(RELATION).and_then(|f| position(f.parse().ok()?)) {
+            written += &format!("r{n}");
+        } else if let Some(n) = column_of(part).and_then(|(f, c)| relations.get(&f)?.iter().position(|x| *x == c)) {
+            written += &format!("c{n}");
+        } else {
+            written.push(MARK);
+            written.push_str(part);
+            written.push(MARK);
+        }
+    }
+    written
 }
 
 pub(super) fn parameter(index: usize, ty: PgType) -> String {

@@ -3,12 +3,18 @@
 //! Bottom-up: a subtree whose tables are all at one source is kept as a block of that source's SQL ([`Remote`]) for as long as
 //! the dialect can write what comes on top. What it refuses is done in the gateway, over the block's result. Inner joins are
 //! regrouped by source first ([`region`]), so that `pg ⋈ my ⋈ pg` still gives two fragments.
+//!
+//! A site's compute is a source, too: its tables are relations, the results of other fragments. What no source can do for itself
+//! is done at one of the sites where that is cheapest ([`place`]), as one more fragment, and only the rest in the gateway.
 
+mod finish;
 mod leaf;
 mod order;
+mod place;
 mod reduce;
 mod region;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,13 +26,14 @@ use datafusion_expr::{Expr, Filter, LogicalPlan, Subquery};
 use crate::bind::BoundQuery;
 use crate::catalog::{Catalog, EngineKind, Source};
 use crate::context::{Pushdown, QueryContext, Reduction};
+use crate::search::network::Network;
 use crate::emit::block::{Block, Emitter};
 use crate::emit::expr::Scopes;
 use crate::emit::{Refusal, Written, dialect};
 use crate::error::{Error, Result, state};
 use crate::optimize;
 use crate::pgtype::{PgType, oid};
-use crate::plan::{Fragment, QueryPlan};
+use crate::plan::{Considered, Fragment, QueryPlan};
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
 
@@ -37,6 +44,8 @@ struct Remote {
     block: Block,
     /// The plan it stands for: schema and estimates.
     plan: LogicalPlan,
+    /// It is nothing but a relation at a site that reads it from elsewhere.
+    moved: bool,
 }
 
 enum Part {
@@ -45,6 +54,13 @@ enum Part {
 }
 
 impl Part {
+    fn remote(&self) -> Option<&Remote> {
+        match self {
+            Self::Remote(remote) => Some(remote),
+            Self::Local(_) => None,
+        }
+    }
+
     fn plan(&self) -> &LogicalPlan {
         match self {
             Self::Remote(remote) => &remote.plan,
@@ -56,12 +72,17 @@ impl Part {
 struct Cutter<'a> {
     emitters: BTreeMap<SourceId, Emitter<'a>>,
     sources: &'a BTreeMap<SourceId, Arc<Source>>,
+    network: &'a Network,
+    placement: place::Choice,
+    /// Bytes of what the node that is being cut becomes further up, if that is known to be less.
+    result_bytes: Option<f64>,
     pushdown: Pushdown,
     reduction: Reduction,
     /// Comparison keys are computed here: what reads them is here too.
     keys_stay: bool,
     fragments: Vec<Remote>,
     refusals: Vec<String>,
+    placements: RefCell<Vec<Considered>>,
 }
 
 /// Plans a bound query: optimises, cuts, writes the statements.
@@ -72,16 +93,21 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
     }
     let optimized = optimize::optimize(bound.plan)?;
+    let sources = place::with_computes(catalog, ctx);
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),
-        sources: &catalog.sources,
+        sources: &sources,
+        network: &catalog.network,
+        placement: place::Choice::of(ctx),
+        result_bytes: None,
         pushdown: ctx.pushdown,
         reduction: if ctx.pushdown == Pushdown::Off { Reduction::Off } else { ctx.reduction },
         keys_stay: false,
         fragments: Vec::new(),
         refusals: Vec::new(),
+        placements: RefCell::default(),
     };
-    for (id, source) in &catalog.sources {
+    for (id, source) in &sources {
         if let Some(dialect) = dialect(source.kind) {
             cutter.emitters.insert(id.clone(), Emitter::new(dialect, source, &bound.parameters));
         }
@@ -90,8 +116,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         // A statement without columns returns none to count rows by.
         Part::Remote(remote) if !bound.columns.is_empty() => {
             let types: Vec<PgType> = bound.columns.iter().map(|c| c.ty).collect();
-            let (shell, fragment) = cutter.whole(*remote, &types)?;
-            (shell, vec![fragment])
+            cutter.whole(*remote, &types)?
         }
         part => {
             let shell = cutter.localise(part)?;
@@ -105,6 +130,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         fragments,
         shell,
         local: cutter.refusals,
+        placements: cutter.placements.into_inner(),
     })
 }
 
@@ -122,7 +148,7 @@ impl Cutter<'_> {
                     })?;
                     let block = self.emitter(&source)?.passthrough(scan, query);
                     let block = block.map_err(|Refusal(why)| Error::unsupported(why))?;
-                    return Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone() })));
+                    return Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone(), moved: false })));
                 }
                 let Some(table) = scan.source.downcast_ref::<CatalogTable>() else {
                     return Ok(Part::Local(plan.clone()));
@@ -134,7 +160,7 @@ impl Cutter<'_> {
                 let block = self.emitter(&source)?.scan(scan).map_err(|Refusal(why)| {
                     Error::unsupported(format!("table {}.{}: {why}", table.table.schema, table.table.name))
                 })?;
-                Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone() })))
+                Ok(Part::Remote(Box::new(Remote { source, block, plan: plan.clone(), moved: false })))
             }
             LogicalPlan::Join(_) if region::is_inner_join(plan) && self.pushdown == Pushdown::Full => {
                 self.cut_region(plan)
@@ -144,7 +170,8 @@ impl Cutter<'_> {
                 self.combine(plan, parts)
             }
             LogicalPlan::Filter(filter) => {
-                let part = self.cut(&filter.input)?;
+                let mut inputs = self.cut_inputs(plan)?;
+                let part = inputs.pop().ok_or_else(|| Error::internal("a filter of nothing"))?;
                 self.filter(plan, filter, part)
             }
             _ => {
@@ -155,7 +182,15 @@ impl Cutter<'_> {
     }
 
     fn cut_inputs(&mut self, plan: &LogicalPlan) -> Result<Vec<Part>> {
-        plan.inputs().into_iter().map(|input| self.cut(input)).collect()
+        let above = self.result_bytes;
+        // One input's result becomes this node's, also where that is smaller; of two, nothing is known.
+        self.result_bytes = match plan.inputs().as_slice() {
+            [_] => above.into_iter().chain(place::bytes(plan)).reduce(f64::min),
+            _ => None,
+        };
+        let parts = plan.inputs().into_iter().map(|input| self.cut(input)).collect();
+        self.result_bytes = above;
+        parts
     }
 
     /// Puts a node on top of its inputs: in their source if it is one and can, else here.
@@ -169,9 +204,16 @@ impl Cutter<'_> {
                 Ok(block) if self.keys_stay && block.columns.iter().any(|c| c.key) => {
                     self.refuse(&source, node, "a comparison key as a result");
                 }
-                Ok(block) => return Ok(Part::Remote(Box::new(Remote { source, block, plan: node.clone() }))),
+                Ok(block) => {
+                    let plan = if source.id.is_compute() { self.over(node, &parts)? } else { node.clone() };
+                    return Ok(Part::Remote(Box::new(Remote { source, block, plan, moved: false })));
+                }
                 Err(Refusal(why)) => self.refuse(&source, node, &why),
             }
+        }
+        if let Some(site) = self.site_for(node, &parts) {
+            let moved = self.moved_all(parts, &site)?;
+            return self.combine(node, moved);
         }
         let inputs = parts.into_iter().map(|p| self.localise(p)).collect::<Result<Vec<_>>>()?;
         Ok(Part::Local(self.rebuild(node, inputs)?))
@@ -212,6 +254,12 @@ impl Cutter<'_> {
         }
     }
 
+    /// The node over the plans of its parts, which may read relations by now.
+    fn over(&self, node: &LogicalPlan, parts: &[Part]) -> Result<LogicalPlan> {
+        let inputs = parts.iter().map(|p| p.plan().clone()).collect();
+        Ok(node.with_new_exprs(node.expressions(), inputs)?)
+    }
+
     /// Pushes the conjuncts that can be pushed and keeps the others.
     fn filter(&mut self, node: &LogicalPlan, filter: &Filter, part: Part) -> Result<Part> {
         let mut remote = match part {
@@ -237,18 +285,23 @@ impl Cutter<'_> {
                 }
             }
         }
-        let pushed = |plan| Filter::try_new(filter.predicate.clone(), Arc::new(plan)).map(LogicalPlan::Filter);
-        match conjunction(kept) {
-            None => {
-                remote.plan = pushed(remote.plan)?;
-                Ok(Part::Remote(remote))
-            }
-            Some(rest) => {
-                let input = self.localise(Part::Remote(remote))?;
-                let rest = self.cut_subqueries(rest)?;
-                Ok(Part::Local(LogicalPlan::Filter(Filter::try_new(rest, Arc::new(input))?)))
-            }
+        let all = kept.is_empty();
+        let applied = split_conjunction(&filter.predicate).into_iter().filter(|c| !kept.contains(c)).cloned();
+        if let Some(applied) = conjunction(applied) {
+            remote.plan = LogicalPlan::Filter(Filter::try_new(applied, Arc::new(remote.plan))?);
         }
+        let part = Part::Remote(remote);
+        let Some(rest) = conjunction(kept).filter(|_| !all) else { return Ok(part) };
+        let rest_of = |plan: LogicalPlan, rest| Filter::try_new(rest, Arc::new(plan));
+        if let Some(site) = self.site_for(node, std::slice::from_ref(&part)) {
+            let mut moved = self.moved_all(vec![part], &site)?;
+            let part = moved.pop().ok_or_else(|| Error::internal("a moved part is gone"))?;
+            let rest = rest_of(part.plan().clone(), rest)?;
+            return self.filter(&LogicalPlan::Filter(rest.clone()), &rest, part);
+        }
+        let input = self.localise(part)?;
+        let rest = self.cut_subqueries(rest)?;
+        Ok(Part::Local(LogicalPlan::Filter(rest_of(input, rest)?)))
     }
 
     /// The same node over new inputs, its uncorrelated subqueries cut as well.
@@ -283,13 +336,7 @@ impl Cutter<'_> {
 }
 
 fn same_source(parts: &[Part]) -> Option<Vec<&Remote>> {
-    let remotes: Option<Vec<&Remote>> = parts
-        .iter()
-        .map(|p| match p {
-            Part::Remote(r) => Some(r.as_ref()),
-            Part::Local(_) => None,
-        })
-        .collect();
+    let remotes: Option<Vec<&Remote>> = parts.iter().map(Part::remote).collect();
     remotes.filter(|r| r.first().is_some_and(|first| r.iter().all(|x| x.source.id == first.source.id)))
 }
 
@@ -327,6 +374,8 @@ fn fragment(
         columns,
         schema,
         estimated_rows: remote.estimated_rows(),
+        estimated_bytes: None,
+        estimated_seconds: None,
         single_table: remote.block.single_table.clone(),
         passthrough: reads_passthrough(&remote.plan),
         inputs: Vec::new(),

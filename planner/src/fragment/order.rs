@@ -1,44 +1,43 @@
-//! In which order the gateway joins what the sources return.
+//! In which order and at which sites that is joined what the sources return.
 //!
-//! The placement search decides, over a network of one site: everything is shipped home whole, whatever the order, so only the
-//! joins themselves are compared. Where an estimate is missing, or where a condition could raise an error on rows that another
-//! order would leave out, the order stays as it was written.
+//! The placement search decides. Where an estimate is missing, or where a condition could raise an error on rows that another
+//! order would leave out, the order stays as it was written, and each join's site is chosen by itself.
 
 use std::collections::BTreeSet;
 
-use cost_model::{EngineKind, Links};
+use cost_model::{EngineKind, SiteId};
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
+use super::{Cutter, Part};
+use crate::context::Reduction;
 use crate::pgsem::PgFunc;
+use crate::plan::{Candidate, Considered};
 use crate::search::graph::{Condition, Copy, JoinGraph, Key, Relation};
-use crate::search::network::Network;
-use crate::search::placed::Placed;
+use crate::search::placed::{Placed, PlacedPlan};
 use crate::search::sets::{MAX_RELATIONS, RelSet, single};
 use crate::search::{Methods, Options, search};
+use crate::source::{CatalogTable, FragmentRelation};
 use crate::stats;
+
+/// Other plans that EXPLAIN shows.
+const ALTERNATIVES: usize = 3;
 
 /// A tree over groups of relations, by their number. The left side of a join is the one hashed.
 #[derive(Debug, PartialEq)]
 pub(super) enum Order {
     Group(usize),
-    Join(Box<[Order; 2]>),
+    Join(Box<[Order; 2]>, At),
 }
 
-impl Order {
-    fn join(left: Self, right: Self) -> Self {
-        Self::Join(Box::new([left, right]))
-    }
-
-    fn of(placed: &Placed) -> Self {
-        match placed {
-            Placed::Relation { relation, .. } => Self::Group(*relation),
-            Placed::Join(join) if join.left.rows() <= join.right.rows() => {
-                Self::join(Self::of(&join.left), Self::of(&join.right))
-            }
-            Placed::Join(join) => Self::join(Self::of(&join.right), Self::of(&join.left)),
-        }
-    }
+/// Where a join takes place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum At {
+    /// In the gateway.
+    Home,
+    Site(SiteId),
+    /// Where its result is at home the soonest.
+    Soonest,
 }
 
 /// A condition with the groups it reads.
@@ -47,8 +46,156 @@ pub(super) struct Reading<'e> {
     pub groups: BTreeSet<usize>,
 }
 
+impl Cutter<'_> {
+    pub(super) fn order(&self, parts: &[&Part], conditions: &[Reading<'_>]) -> Order {
+        let movable = conditions.iter().all(|c| evaluates_anywhere(c.condition));
+        if movable && let Some(order) = self.by_chance(parts, conditions) {
+            return order;
+        }
+        let searched = if movable { self.searched(parts, conditions) } else { None };
+        searched.unwrap_or_else(|| as_written(parts.len(), conditions))
+    }
+
+    /// What the placement search finds.
+    fn searched(&self, parts: &[&Part], conditions: &[Reading<'_>]) -> Option<Order> {
+        let home = self.network.home;
+        let at_home = parts.iter().all(|part| self.position(part) == home);
+        // Two that are here are joined one way, and DataFusion hashes the smaller.
+        if parts.len() > MAX_RELATIONS || parts.len() < 2 || (parts.len() == 2 && at_home) {
+            return None;
+        }
+        let plans: Vec<&LogicalPlan> = parts.iter().map(|part| part.plan()).collect();
+        let mut graph = JoinGraph::default();
+        for part in parts {
+            let (plan, site) = (part.plan(), self.position(part));
+            let rows = stats::estimate(plan)?.rows;
+            let source = part.remote().map(|r| r.source.kind);
+            graph.relations.push(Relation {
+                copies: vec![Copy { site, engine: source.unwrap_or(EngineKind::System) }],
+                rows,
+                table_rows: rows,
+                width: stats::row_width(plan),
+                leave: None,
+                takes_keys: source.is_some(),
+            });
+        }
+        graph.conditions = conditions.iter().filter_map(|c| condition(c, &plans, &mut graph.relations)).collect();
+        graph.result_bytes = self.result_bytes;
+        let mut network = self.network.clone();
+        network.computes = self.computing();
+        let methods = Methods { reduce: self.reduction != Reduction::Off, relay: false };
+        let found = search(&graph, &network, &Options { methods, keep: 8, ..Options::default() }).ok()?;
+        let candidate = |plan: &PlacedPlan| Candidate {
+            shape: self.shape(&plan.tree, &plans),
+            seconds: plan.seconds,
+            wan_bytes: plan.wan_bytes,
+        };
+        if !at_home {
+            let others = found.others.iter().take(ALTERNATIVES).map(candidate).collect();
+            self.placements.borrow_mut().push(Considered { chosen: candidate(&found.best), others });
+        }
+        Some(self.order_of(&found.best.tree))
+    }
+
+    /// A plan in one line.
+    fn shape(&self, placed: &Placed, relations: &[&LogicalPlan]) -> String {
+        match placed {
+            Placed::Relation { relation, .. } => tables(relations[*relation]).join("+"),
+            Placed::Join(join) => {
+                let site = self.network.links.sites().get(join.site).map_or("?", |s| s.as_str());
+                let reduced = match &join.method.reduction {
+                    Some(r) if r.bloom => " by Bloom filter",
+                    Some(_) => " by keys",
+                    None => "",
+                };
+                let (left, right) = (self.shape(&join.left, relations), self.shape(&join.right, relations));
+                format!("({left} {right}{reduced})@{site}")
+            }
+        }
+    }
+
+    fn order_of(&self, placed: &Placed) -> Order {
+        match placed {
+            Placed::Relation { relation, .. } => Order::Group(*relation),
+            Placed::Join(join) => {
+                let site = self.network.links.sites().get(join.site);
+                let at = site.filter(|_| join.site != self.network.home).map_or(At::Home, |s| At::Site(s.clone()));
+                let inputs = match join.left.rows() <= join.right.rows() {
+                    true => [&join.left, &join.right],
+                    false => [&join.right, &join.left],
+                };
+                Order::Join(Box::new(inputs.map(|input| self.order_of(input))), at)
+            }
+        }
+    }
+
+    /// Some order and some sites, if chance is to decide.
+    fn by_chance(&self, parts: &[&Part], conditions: &[Reading<'_>]) -> Option<Order> {
+        self.placement.random(1)?;
+        let mut open: Vec<(BTreeSet<usize>, Order, bool)> = parts
+            .iter()
+            .enumerate()
+            .map(|(i, part)| (BTreeSet::from([i]), Order::Group(i), self.position(part) == self.network.home))
+            .collect();
+        while open.len() > 1 {
+            let connected = |a: usize, b: usize| {
+                conditions.iter().any(|c| !c.groups.is_disjoint(&open[a].0) && !c.groups.is_disjoint(&open[b].0))
+            };
+            let all = || (0..open.len()).flat_map(|a| (a + 1..open.len()).map(move |b| (a, b)));
+            let mut pairs: Vec<(usize, usize)> = all().filter(|(a, b)| connected(*a, *b)).collect();
+            if pairs.is_empty() {
+                pairs = all().collect();
+            }
+            let (a, b) = pairs[self.placement.random(pairs.len())?];
+            let right = open.remove(b);
+            let left = open.remove(a);
+            let sites: Vec<SiteId> = self.compute_sites();
+            // What is at home stays there.
+            let at = match sites.get(self.placement.random(sites.len() + 1)?) {
+                Some(site) if !left.2 && !right.2 => At::Site(site.clone()),
+                _ => At::Home,
+            };
+            let home = at == At::Home;
+            let swap = self.placement.random(2)? == 1;
+            let groups = left.0.union(&right.0).copied().collect();
+            let inputs = if swap { [right.1, left.1] } else { [left.1, right.1] };
+            open.push((groups, Order::Join(Box::new(inputs), at), home));
+        }
+        open.pop().map(|(_, order, _)| order)
+    }
+
+    /// Sites of the network that may join for this query, and the gateway.
+    fn computing(&self) -> u64 {
+        let sites = self.network.links.sites().iter().enumerate();
+        let computes = |(i, site): &(usize, &SiteId)| *i == self.network.home || self.compute(site).is_some();
+        sites.filter(computes).map(|(i, _)| single(i)).sum()
+    }
+
+    fn compute_sites(&self) -> Vec<SiteId> {
+        let sites = self.network.links.sites().iter();
+        sites.filter(|site| self.compute(site).is_some()).cloned().collect()
+    }
+}
+
+/// Names of the tables below.
+fn tables(plan: &LogicalPlan) -> Vec<String> {
+    let mut found = Vec::new();
+    let visited = plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
+                found.push(table.table.name.clone());
+            } else if let Some(origin) = scan.source.downcast_ref::<FragmentRelation>().and_then(|r| r.origin.as_ref()) {
+                found.extend(tables(&origin.plan));
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(visited.is_ok(), "the closure never fails");
+    found
+}
+
 /// Each next group is the first that a condition connects to what is joined already.
-pub(super) fn as_written(groups: usize, conditions: &[Reading<'_>]) -> Order {
+fn as_written(groups: usize, conditions: &[Reading<'_>]) -> Order {
     let mut joined = BTreeSet::from([0]);
     let mut rest: Vec<usize> = (1..groups).collect();
     let mut order = Order::Group(0);
@@ -56,34 +203,9 @@ pub(super) fn as_written(groups: usize, conditions: &[Reading<'_>]) -> Order {
         let connected = |g: &usize| conditions.iter().any(|c| c.groups.contains(g) && !c.groups.is_disjoint(&joined));
         let next = rest.remove(rest.iter().position(connected).unwrap_or(0));
         joined.insert(next);
-        order = Order::join(order, Order::Group(next));
+        order = Order::Join(Box::new([order, Order::Group(next)]), At::Soonest);
     }
     order
-}
-
-/// The order with the least work, if that can be told and changes nothing but the work.
-pub(super) fn cheapest(groups: &[&LogicalPlan], conditions: &[Reading<'_>]) -> Option<Order> {
-    // Two are joined one way, and DataFusion hashes the smaller.
-    if groups.len() < 3 || groups.len() > MAX_RELATIONS || !conditions.iter().all(|c| evaluates_anywhere(c.condition)) {
-        return None;
-    }
-    let mut graph = JoinGraph::default();
-    for plan in groups {
-        let rows = stats::estimate(plan)?.rows;
-        graph.relations.push(Relation {
-            copies: vec![Copy { site: 0, engine: EngineKind::System }],
-            rows,
-            table_rows: rows,
-            width: stats::row_width(plan),
-            leave: None,
-            takes_keys: false,
-        });
-    }
-    graph.conditions = conditions.iter().filter_map(|c| condition(c, groups, &mut graph.relations)).collect();
-    let network = Network { links: Links::new(vec!["home".into()]), computes: 1, home: 0 };
-    let methods = Methods { reduce: false, relay: false };
-    let found = search(&graph, &network, &Options { methods, keep: 1, ..Options::default() }).ok()?;
-    Some(Order::of(&found.best.tree))
 }
 
 fn condition(reading: &Reading<'_>, groups: &[&LogicalPlan], relations: &mut [Relation]) -> Option<Condition> {

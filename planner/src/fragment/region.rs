@@ -2,7 +2,7 @@
 //!
 //! A left-deep tree hides what one source could join: in `pg ⋈ my ⋈ pg` no subtree has both tables of `pg`. So a region of
 //! inner joins is flattened into relations and conjuncts, relations of one source that equalities connect are joined there, and
-//! the rest is joined here ([`order`]).
+//! the rest is joined where the placement search says ([`super::order`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use datafusion_common::{Column, NullEquality};
 use datafusion_expr::utils::{conjunction, split_conjunction};
 use datafusion_expr::{BinaryExpr, Expr, Filter, Join, JoinConstraint, JoinType, LogicalPlan, Operator, Projection};
 
-use super::order::{self, Order, Reading};
-use super::{Cutter, Part, Remote, has_subquery};
+use super::order::{At, Order, Reading};
+use super::{Cutter, Part, Remote, has_subquery, same_source};
 use crate::emit::Refusal;
 use crate::emit::expr::Scopes;
 use crate::error::{Error, Result};
@@ -142,7 +142,7 @@ impl Cutter<'_> {
                 Some((block, join)) if taken.iter().any(is_equality) => {
                     conjuncts.retain(|c| !taken.contains(c));
                     let plan = LogicalPlan::Join(join);
-                    groups[a] = Group { members, part: Part::Remote(Box::new(Remote { source, block, plan })) };
+                    groups[a] = Group { members, part: Part::Remote(Box::new(Remote { source, block, plan, moved: false })) };
                     groups.remove(b);
                     refused.clear();
                 }
@@ -156,7 +156,7 @@ impl Cutter<'_> {
         Ok(())
     }
 
-    /// Joins what is left in the gateway.
+    /// Joins what is left, at sites or here.
     fn join_here(&mut self, mut groups: Vec<Group>, relations: &[&LogicalPlan], conjuncts: Vec<Expr>) -> Result<Part> {
         if groups.len() == 1 && conjuncts.is_empty() {
             return Ok(groups.remove(0).part);
@@ -168,35 +168,65 @@ impl Cutter<'_> {
                 Reading { condition, groups: groups.map(|(i, _)| i).collect() }
             };
             let readings: Vec<Reading<'_>> = conjuncts.iter().map(reading).collect();
-            let plans: Vec<&LogicalPlan> = groups.iter().map(|g| g.part.plan()).collect();
-            order::cheapest(&plans, &readings).unwrap_or_else(|| order::as_written(groups.len(), &readings))
+            let parts: Vec<&Part> = groups.iter().map(|g| &g.part).collect();
+            self.order(&parts, &readings)
         };
         let mut joining = Joining { groups: groups.into_iter().map(Some).collect(), relations, conjuncts };
-        let (mut plan, _) = self.join_in_order(&order, &mut joining)?;
-        if let Some(rest) = conjunction(joining.conjuncts) {
-            plan = LogicalPlan::Filter(Filter::try_new(rest, Arc::new(plan))?);
+        let joined = self.join_in_order(&order, &mut joining)?;
+        match conjunction(joining.conjuncts) {
+            None => Ok(joined.part),
+            Some(rest) => {
+                let filter = Filter::try_new(rest, Arc::new(joined.part.plan().clone()))?;
+                self.filter(&LogicalPlan::Filter(filter.clone()), &filter, joined.part)
+            }
         }
-        Ok(Part::Local(plan))
     }
 
     /// Every conjunct is applied at the first join that has all it reads.
-    fn join_in_order(&mut self, order: &Order, joining: &mut Joining<'_>) -> Result<(LogicalPlan, BTreeSet<usize>)> {
+    fn join_in_order(&mut self, order: &Order, joining: &mut Joining<'_>) -> Result<Group> {
         match order {
             Order::Group(number) => {
                 let group = joining.groups[*number].take();
-                let group = group.ok_or_else(|| Error::internal("a group of relations is joined twice"))?;
-                Ok((self.localise(group.part)?, group.members))
+                group.ok_or_else(|| Error::internal("a group of relations is joined twice"))
             }
-            Order::Join(inputs) => {
-                let (left, mut members) = self.join_in_order(&inputs[0], joining)?;
-                let (right, more) = self.join_in_order(&inputs[1], joining)?;
-                members.extend(more);
+            Order::Join(inputs, at) => {
+                let (left, right) = (self.join_in_order(&inputs[0], joining)?, self.join_in_order(&inputs[1], joining)?);
+                let members: BTreeSet<usize> = left.members.union(&right.members).copied().collect();
                 let is_ready = |c: &Expr| reads(c, joining.relations).is_subset(&members);
                 let (ready, rest): (Vec<Expr>, _) =
                     std::mem::take(&mut joining.conjuncts).into_iter().partition(is_ready);
                 joining.conjuncts = rest;
-                Ok((LogicalPlan::Join(inner_join(left, right, conjunction(ready))?), members))
+                Ok(Group { members, part: self.join_at(at, left.part, right.part, conjunction(ready))? })
             }
+        }
+    }
+
+    fn join_at(&mut self, at: &At, left: Part, right: Part, condition: Option<Expr>) -> Result<Part> {
+        let join = inner_join(left.plan().clone(), right.plan().clone(), condition.clone())?;
+        let mut parts = vec![left, right];
+        let site = match at {
+            At::Home => None,
+            At::Site(site) => Some(site.clone()),
+            At::Soonest => self.site_for(&LogicalPlan::Join(join), &parts),
+        };
+        if let Some(site) = site {
+            parts = self.moved_all(parts, &site)?;
+        }
+        let (left, right) = (parts[0].plan().clone(), parts[1].plan().clone());
+        let join = LogicalPlan::Join(inner_join(left, right, condition.clone())?);
+        if let Some(remotes) = same_source(&parts)
+            && remotes[0].source.id.is_compute()
+        {
+            let (source, blocks) = (remotes[0].source.clone(), remotes.iter().map(|r| r.block.clone()).collect());
+            match self.merge(&join, self.emitter(&source)?, blocks) {
+                Ok(block) => return Ok(Part::Remote(Box::new(Remote { source, block, plan: join, moved: false }))),
+                Err(Refusal(why)) => self.refuse(&source, &join, &why),
+            }
+        }
+        let mut inputs = parts.into_iter().map(|part| self.localise(part)).collect::<Result<Vec<_>>>()?.into_iter();
+        match (inputs.next(), inputs.next()) {
+            (Some(left), Some(right)) => Ok(Part::Local(LogicalPlan::Join(inner_join(left, right, condition)?))),
+            _ => Err(Error::internal("a join of fewer than two")),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::context::{Now, Pushdown, QueryContext, Reduction, TimeZone};
+use planner::context::{Now, Placement, Pushdown, QueryContext, Reduction, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
@@ -251,6 +251,11 @@ impl Settings {
                 "off" => Reduction::Off,
                 "force" => Reduction::Force,
                 _ => Reduction::On,
+            },
+            placement: match (self.value("narrows.placement"), self.value("narrows.placement_seed").parse()) {
+                ("off", _) => Placement::Off,
+                (_, Ok(seed)) if seed != 0 => Placement::Random(seed),
+                _ => Placement::On,
             },
         };
         self.statement_timeout = statement;

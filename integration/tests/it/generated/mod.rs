@@ -6,7 +6,7 @@ mod grammar;
 use integration::gateway::{Answer, TestGateway, ask, connect};
 use integration::oracle::{Verdict, judge};
 
-use self::grammar::query;
+pub use self::grammar::query;
 use crate::shared::{shared, sources};
 
 const QUERIES: u64 = 400;

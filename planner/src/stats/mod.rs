@@ -1,9 +1,10 @@
 //! How many rows a plan returns, from the catalog's statistics: a first guess that picks row or bulk protocol, orders joins and
 //! shows in EXPLAIN. Textbook rules (System R): independence, uniformity, containment.
 
+mod range;
+
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
 use datafusion_common::{Column, DFSchema};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, EmptyRelation, Expr, JoinType, LogicalPlan, Operator};
@@ -40,7 +41,7 @@ fn rows(plan: &LogicalPlan) -> Option<f64> {
         }
         LogicalPlan::Filter(f) => {
             let input = rows(&f.input)?;
-            input * split_conjunction(&f.predicate).into_iter().map(|e| selectivity(e, &f.input)).product::<f64>()
+            input * range::conjunction(&split_conjunction(&f.predicate), &f.input)
         }
         LogicalPlan::Join(j) => {
             let (left, right) = (rows(&j.left)?, rows(&j.right)?);
@@ -98,11 +99,14 @@ fn rows(plan: &LogicalPlan) -> Option<f64> {
 
 /// Bytes per row, as far as the columns' statistics say; else what their carriers take.
 pub fn row_width(plan: &LogicalPlan) -> f64 {
-    let width = |column: Column, carrier: &DataType| {
-        let known = column_stats(&Expr::Column(column), plan).and_then(|s| s.width);
-        known.unwrap_or_else(|| carrier.primitive_width().map_or(UNKNOWN_WIDTH, |w| w as f64))
-    };
-    plan.schema().iter().map(|(q, f)| width(Column::from((q, f)), f.data_type())).sum()
+    (0..plan.schema().fields().len()).map(|i| column_width(plan, i)).sum()
+}
+
+/// Bytes per value of a column of the result.
+pub fn column_width(plan: &LogicalPlan, column: usize) -> f64 {
+    let (qualifier, field) = plan.schema().qualified_field(column);
+    let known = column_stats(&Expr::Column(Column::from((qualifier, field))), plan).and_then(|s| s.width);
+    known.unwrap_or_else(|| field.data_type().primitive_width().map_or(UNKNOWN_WIDTH, |w| w as f64))
 }
 
 /// What a condition between relations leaves of their product, if nothing is known of its columns.
@@ -143,7 +147,11 @@ pub fn distinct_of(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
 }
 
 fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
-    column_stats(expr, plan)?.distinct.filter(|d| *d >= 1.0)
+    let (table, column) = base_column(expr, plan)?;
+    let column = &table.table.columns[column];
+    let known = column.stats.distinct.filter(|d| *d >= 1.0);
+    // Whole numbers: no more than lie between the least and the greatest.
+    known.or_else(|| Some(range::whole_numbers(column)?.min(table.table.rows?).max(1.0)))
 }
 
 /// How many values the two sides of an equality have between them: every value of the side with fewer is on the other too.
@@ -169,8 +177,14 @@ fn base_column<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<(&'p CatalogTab
         }
         Expr::Column(column) => match plan {
             LogicalPlan::TableScan(scan) => {
-                let table = scan.source.downcast_ref::<CatalogTable>()?;
-                Some((table, table.table.columns.iter().position(|c| c.name == column.name)?))
+                if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
+                    return Some((table, table.table.columns.iter().position(|c| c.name == column.name)?));
+                }
+                let relation = scan.source.downcast_ref::<FragmentRelation>()?;
+                let origin = relation.origin.as_ref()?;
+                let i = *origin.outputs.get(relation.schema.index_of(&column.name).ok()?)?;
+                let inner = Expr::Column(Column::from(origin.plan.schema().qualified_field(i)));
+                base_column(&inner, &origin.plan)
             }
             LogicalPlan::Projection(p) => {
                 let i = p.schema.maybe_index_of_column(column)?;
