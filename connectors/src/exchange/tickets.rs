@@ -62,7 +62,7 @@ impl Slot {
         Self { stage, changed: watch::Sender::new(()) }
     }
 
-    fn become_(&mut self, stage: Stage) {
+    fn turn(&mut self, stage: Stage) {
         self.stage = stage;
         self.changed.send_replace(());
     }
@@ -102,7 +102,7 @@ impl Exchange {
             Entry::Vacant(vacant) => {
                 vacant.insert(Slot::new(stage()));
             }
-            Entry::Occupied(mut slot) if matches!(slot.get().stage, Stage::Unknown) => slot.get_mut().become_(stage()),
+            Entry::Occupied(mut slot) if matches!(slot.get().stage, Stage::Unknown) => slot.get_mut().turn(stage()),
             Entry::Occupied(_) => return false,
         }
         true
@@ -185,7 +185,7 @@ impl Offer {
         let mut slots = self.exchange.0.by_ticket.lock();
         let unwanted = match slots.get_mut(&self.ticket) {
             Some(slot) => {
-                slot.become_(stage);
+                slot.turn(stage);
                 None
             }
             None => Some(stage),
@@ -275,7 +275,8 @@ mod tests {
             exchange.offer(second).unwrap().send(rows());
         });
         claimed.unwrap();
-        [first, second].map(|ticket| exchange.forget(ticket));
+        exchange.forget(first);
+        exchange.forget(second);
         assert_eq!(exchange.known(), 0);
     }
 
