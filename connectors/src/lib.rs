@@ -3,6 +3,7 @@
 mod backoff;
 pub mod connector;
 pub mod engine;
+pub mod exchange;
 pub mod files;
 mod guardian;
 pub mod mysql;

@@ -1,16 +1,16 @@
-//! Connections for rows: one for each stream at a time, so that no stream's window or loss slows another. Idle ones are kept
-//! for the next scan, which then needs no handshake over the WAN.
+//! Connections for rows to one site: one for each stream at a time, so that no stream's window or loss slows another. Idle ones
+//! are kept for the next stream, which then needs no handshake over the WAN. They need no control connection beside them.
 
 use std::sync::Arc;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use parking_lot::Mutex;
-use planner::Result;
+use planner::{Error, Result};
 use tokio::runtime::Handle;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
-use super::dial::{Bearer, Dialer};
+use super::dial::{Bearer, Dialer, RemoteSiteOptions};
 use crate::wire::LONGEST_MESSAGE;
 
 pub type Client = FlightServiceClient<InterceptedService<Channel, Bearer>>;
@@ -33,6 +33,20 @@ pub struct Taken {
 impl Channels {
     pub fn new(dialer: Dialer, io: Handle) -> Self {
         Self { dialer, io, idle: Mutex::default() }
+    }
+
+    /// To a site with which this process has nothing else to do.
+    pub fn to(options: RemoteSiteOptions, io: Handle) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self::new(Dialer::new(options)?, io)))
+    }
+
+    pub fn options(&self) -> &RemoteSiteOptions {
+        &self.dialer.options
+    }
+
+    /// The site does not answer any more.
+    pub fn lost(&self) -> Error {
+        self.dialer.lost()
     }
 
     pub async fn take(self: &Arc<Self>) -> Result<Taken> {

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cost_model::{Epoch, SiteId};
+use cost_model::{Epoch, Link, SiteId};
 use planner::error::{Retry, state};
 use planner::{Error, Result};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,9 +20,18 @@ use crate::wire::proto::site_client::SiteClient;
 use crate::wire::proto::{self, FromGateway, FromSite, from_gateway, from_site};
 use crate::wire::{LONGEST_MESSAGE, PROTOCOL, from_status, malformed};
 
-/// What may be in flight on one stream and on one connection: a path of 1 Gbit/s and 100 ms holds 12 MB.
-const STREAM_WINDOW: u32 = 16 << 20;
-const CONNECTION_WINDOW: u32 = 32 << 20;
+/// What may be in flight on one stream: as much as a path of 1 Gbit/s and 64 ms holds, twice.
+const WINDOW: u32 = 16 << 20;
+const WINDOW_BOUNDS: (f64, f64) = ((2 << 20) as f64, (64 << 20) as f64);
+
+/// Twice what the path holds: a sender hears only after a round trip that there is room again. All of it may have to be kept here if
+/// a reader stops.
+fn window(link: Option<&Link>) -> u32 {
+    match link.map(|link| 2.0 * link.bandwidth * link.rtt) {
+        Some(bytes) if !bytes.is_nan() => bytes.clamp(WINDOW_BOUNDS.0, WINDOW_BOUNDS.1) as u32,
+        _ => WINDOW,
+    }
+}
 
 /// PEM texts.
 #[derive(Clone)]
@@ -46,6 +55,8 @@ pub struct RemoteSiteOptions {
     pub epoch: Epoch,
     /// How long the site may be silent before it counts as lost.
     pub timeout: Duration,
+    /// What is expected of the way from it, if anything is: for windows and compression.
+    pub link: Option<Link>,
     /// Decides the jitter of reconnecting.
     pub seed: u64,
 }
@@ -58,7 +69,8 @@ impl RemoteSiteOptions {
             let identity = |t: &RemoteTls| t.identity.as_ref().map(|(cert, key)| (cert.clone(), exposed(key)));
             o.tls.as_ref().map(|t| (t.authority.clone(), identity(t)))
         };
-        let key = |o: &Self| (o.site.clone(), o.address.clone(), o.token.as_ref().map(exposed), tls(o), o.timeout);
+        let key =
+            |o: &Self| (o.site.clone(), o.address.clone(), o.token.as_ref().map(exposed), tls(o), o.timeout, o.link);
         key(self) == key(other)
     }
 }
@@ -94,13 +106,15 @@ pub struct Dialer {
 impl Dialer {
     pub fn new(options: RemoteSiteOptions) -> Result<Self> {
         let bad = |what: String| Error::new(state::CONFIG_FILE_ERROR, format!("site \"{}\": {what}", options.site));
+        let window = window(options.link.as_ref());
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", options.address))
             .map_err(|e| bad(format!("address \"{}\": {}", options.address, chain(&e))))?
             .connect_timeout(options.timeout)
             .tcp_nodelay(true)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(window)
+            // One stream of rows at a time uses a connection.
+            .initial_connection_window_size(2 * window)
             .http2_keep_alive_interval(options.timeout / 2)
             .keep_alive_timeout(options.timeout / 2)
             .keep_alive_while_idle(true);
@@ -183,6 +197,13 @@ impl Dialer {
         .with_retry(Retry::Replica)
     }
 
+    pub fn lost(&self) -> Error {
+        let site = &self.options.site;
+        Error::new(state::CONNECTION_FAILURE, format!("the connection to site \"{site}\" was lost"))
+            .with_site(site.clone())
+            .with_retry(Retry::Replica)
+    }
+
     /// What the end of a call means.
     pub fn refused(&self, status: &Status) -> Error {
         from_status(status).unwrap_or_else(|| {
@@ -192,5 +213,20 @@ impl Dialer {
             };
             self.unreachable(&why)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_hold_twice_what_the_path_holds() {
+        let link = |bandwidth, rtt| Link { bandwidth, rtt, price_per_gb: 0.0 };
+        assert_eq!(window(None), WINDOW);
+        assert_eq!(window(Some(&Link::LOCAL)), WINDOW, "nothing is known of it");
+        assert_eq!(window(Some(&link(125e6, 0.1))), 25_000_000);
+        assert_eq!(window(Some(&link(1e6, 0.01))), 2 << 20);
+        assert_eq!(window(Some(&link(1.25e9, 0.2))), 64 << 20);
     }
 }

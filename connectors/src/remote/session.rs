@@ -5,24 +5,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
 use async_trait::async_trait;
 use cost_model::{QueryId, SourceId};
-use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{Stream, StreamExt, TryStreamExt};
-use planner::{Error, Result};
+use futures::StreamExt;
+use planner::Result;
 
-use super::channels::Taken;
+use super::fetch::{self, Fetch, Supply};
 use super::site::{Connected, RemoteSite, Shared};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 use crate::site::Lease;
 use crate::wire::proto::{self, from_gateway, reply, request};
-use crate::wire::{Ticket, from_status, malformed};
+use crate::wire::{Ticket, compression, malformed};
 
 /// Permits at the site; given back when this is dropped, also while they are still waited for.
 pub struct RemoteLease {
@@ -95,21 +90,24 @@ impl EngineSession for RemoteSession {
             return Err(shared.lost());
         }
         let (schema, ticket) = (request.schema.clone(), Ticket::random());
-        let scan = proto::Scan::new(self.lease.number, ticket, proto::Compression::Lz4, request)?;
+        let compression = compression(shared.dialer.options.link.as_ref());
+        let scan = proto::Scan::new(self.lease.number, ticket, compression, request)?;
         shared.tell(from_gateway::Message::Scan(scan));
-        let fetch = async {
-            let taken = shared.channels.take().await?;
-            let ticket = arrow_flight::Ticket { ticket: ticket.0.to_vec().into() };
-            let got = taken.client().do_get(ticket).await.map_err(|status| ended(shared, &status))?;
-            Ok((taken, got.into_inner()))
+        let fetch = Fetch {
+            ticket,
+            schema: schema.clone(),
+            supply: Supply::Piped,
+            compression: None,
+            progress: Arc::default(),
+            lost: lost.clone(),
         };
-        let fetched = lost.run_until_cancelled(fetch).await;
-        let (taken, messages) = fetched.unwrap_or_else(|| Err(shared.lost()))?;
-        let batches = FlightRecordBatchStream::new_from_flight_data(
-            messages.map_err(|status| FlightError::Tonic(Box::new(status))),
-        );
-        let rows = rows(self.lease.clone(), taken, batches, schema.clone());
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.map_err(DataFusionError::from))))
+        let rows = fetch::fetch(&shared.channels, fetch).await?;
+        // The site keeps what it has for the lease as long as somebody reads.
+        let lease = self.lease.clone();
+        let rows = rows.inspect(move |_| {
+            let _ = &lease;
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 
     fn concurrent_scans(&self) -> bool {
@@ -119,43 +117,5 @@ impl EngineSession for RemoteSession {
     async fn cancel(&self) {
         let query = self.lease.query.0.as_bytes().to_vec();
         self.lease.shared().tell(from_gateway::Message::CancelQuery(proto::CancelQuery { query }));
-    }
-}
-
-/// Ends with an error as soon as the site is lost, whatever the rows' own connection says.
-fn rows(
-    lease: Arc<RemoteLease>,
-    taken: Taken,
-    mut batches: FlightRecordBatchStream,
-    schema: SchemaRef,
-) -> impl Stream<Item = Result<RecordBatch>> + Send {
-    async_stream::try_stream! {
-        loop {
-            let batch = tokio::select! {
-                biased;
-                () = lease.connected.lost.cancelled() => Some(Err(lease.shared().lost())),
-                batch = batches.next() => batch.map(|b| b.map_err(|error| failed(lease.shared(), error))),
-            };
-            let Some(batch) = batch else { break };
-            let batch = batch?;
-            if batch.schema_ref().fields().len() != schema.fields().len() {
-                Err(malformed("a batch"))?;
-            }
-            yield batch;
-        }
-        taken.give_back();
-    }
-}
-
-/// What the site said last, or that it could not say anything any more.
-fn ended(shared: &Shared, status: &tonic::Status) -> Error {
-    let said = from_status(status).map(|error| error.with_site(shared.site().clone()));
-    said.unwrap_or_else(|| shared.lost().with_detail(status.message().to_string()))
-}
-
-fn failed(shared: &Shared, error: FlightError) -> Error {
-    match error {
-        FlightError::Tonic(status) => ended(shared, &status),
-        other => malformed("a batch").with_detail(other.to_string()),
     }
 }

@@ -10,7 +10,6 @@ use actix_rt::ArbiterHandle;
 use cost_model::{Clock, SiteId, SourceId};
 use parking_lot::Mutex;
 use planner::catalog::EngineKind;
-use planner::error::{Retry, state};
 use planner::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -169,8 +168,7 @@ impl Shared {
     }
 
     pub fn lost(&self) -> Error {
-        let message = format!("the connection to site \"{}\" was lost", self.site());
-        Error::new(state::CONNECTION_FAILURE, message).with_site(self.site().clone()).with_retry(Retry::Replica)
+        self.dialer.lost()
     }
 
     /// What is known of a source without asking.

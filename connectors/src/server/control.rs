@@ -13,10 +13,10 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::Site;
-use super::exchange::Rows;
 use super::gateway::Gateway;
 use super::held::{Held, given_up};
 use crate::engine::{SessionRequest, concurrent_scans};
+use crate::exchange::Rows;
 use crate::site::{SourceHandle, caught};
 use crate::wire::proto::reply::Result as Outcome;
 use crate::wire::proto::{self, FromGateway, FromSite, from_gateway, from_site, request};
@@ -200,7 +200,6 @@ impl Conversation {
         let Some(held) = self.gateway.held(scan.lease) else { return };
         held.add(ticket);
         let Some(offer) = self.site.exchange.offer(ticket) else { return };
-        let site = self.site.clone();
         tokio::spawn(async move {
             let rows = async {
                 let compression = scan.compression();
@@ -209,11 +208,7 @@ impl Conversation {
                 let batches = held.stop.run_until_cancelled(start).await.unwrap_or_else(|| Err(given_up()))?;
                 Ok(Rows { batches, compression, stop: held.stop.clone() })
             };
-            let _ = offer.send(caught(rows).await);
-            // Given back before the rows were there: nobody will fetch them.
-            if held.stop.is_cancelled() {
-                site.exchange.forget(ticket);
-            }
+            offer.send(caught(rows).await);
         });
     }
 

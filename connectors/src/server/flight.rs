@@ -3,26 +3,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::ipc::CompressionType;
-use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse,
     PollInfo, PutResult, SchemaResult,
 };
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use planner::{Error, Result};
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::Site;
-use super::exchange::Rows;
 use super::held::given_up;
-use crate::site::{compact, translate};
-use crate::wire::{MESSAGE_BYTES, Ticket, into_status, proto};
+use super::{Site, encode};
+use crate::exchange::Claimed;
+use crate::wire::{Order, into_status, proto};
 
 /// Encoded messages that wait for the network.
 const AHEAD: usize = 2;
@@ -46,11 +40,11 @@ impl FlightService for Flight {
     type DoExchangeStream = Out<FlightData>;
 
     async fn do_get(&self, request: Request<arrow_flight::Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        let ticket = Ticket::read(&request.into_inner().ticket).map_err(|e| into_status(&e))?;
-        let rows = self.0.exchange.claim(ticket).await.map_err(|e| into_status(&e))?;
+        let order = Order::read(&request.into_inner().ticket).map_err(|e| into_status(&e))?;
+        let claimed = self.0.exchange.claim(order.ticket, order.portion).await.map_err(|e| into_status(&e))?;
         let (out, mut messages) = mpsc::channel(AHEAD);
         // Encoding and compressing is work: not on the threads that answer heartbeats.
-        self.0.compute.spawn(send(rows, out));
+        self.0.compute.spawn(send(claimed, order, out));
         Ok(Response::new(Box::pin(async_stream::stream! {
             loop {
                 match messages.recv().await {
@@ -113,67 +107,32 @@ enum Outgoing {
 }
 
 /// Until the rows end, their reader leaves, or their gateway is gone.
-async fn send(rows: Rows, out: mpsc::Sender<Outgoing>) {
-    let stop = rows.stop.clone();
+async fn send(claimed: Claimed, order: Order, out: mpsc::Sender<Outgoing>) {
+    let stop = match &claimed {
+        Claimed::Piped(rows) => rows.stop.clone(),
+        Claimed::Held { stop, .. } => stop.clone(),
+    };
     let ended = tokio::select! {
         biased;
         () = out.closed() => return,
         () = stop.cancelled() => Err(given_up()),
-        ended = pump(rows, &out) => ended,
+        ended = pump(claimed, order, &out) => ended,
     };
     let last = ended.map_or_else(|e| Outgoing::Message(Err(into_status(&e))), |()| Outgoing::End);
     let _ = out.send(last).await;
 }
 
-async fn pump(rows: Rows, out: &mpsc::Sender<Outgoing>) -> Result<()> {
-    let mut messages = encoded(rows)?;
+async fn pump(claimed: Claimed, order: Order, out: &mpsc::Sender<Outgoing>) -> Result<()> {
+    let mut messages = match claimed {
+        Claimed::Piped(rows) => encode::piped(rows.batches, order.compression.unwrap_or(rows.compression))?,
+        Claimed::Held { relation, .. } => {
+            encode::held(relation, order.portion, order.compression.unwrap_or(proto::Compression::Lz4))?
+        }
+    };
     while let Some(message) = messages.next().await {
         if out.send(Outgoing::Message(Ok(message?))).await.is_err() {
             break;
         }
     }
     Ok(())
-}
-
-fn encoded(rows: Rows) -> Result<impl Stream<Item = Result<FlightData>> + Unpin> {
-    let compression = match rows.compression {
-        proto::Compression::None => None,
-        proto::Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
-        proto::Compression::Zstd => Some(CompressionType::ZSTD),
-    };
-    let options = IpcWriteOptions::default().try_with_compression(compression)?;
-    let schema = rows.batches.schema();
-    let pieces = rows.batches.flat_map(|batch| {
-        let pieces = batch.map_err(translate).and_then(pieces);
-        stream::iter(match pieces {
-            Ok(pieces) => pieces.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(FlightError::ExternalError(Box::new(error)))],
-        })
-    });
-    let messages = FlightDataEncoderBuilder::new()
-        .with_schema(schema)
-        .with_options(options)
-        .with_max_flight_data_size(usize::MAX)
-        .build(pieces);
-    Ok(messages.map(|message| {
-        message.map_err(|error| match error {
-            FlightError::ExternalError(error) => match error.downcast::<Error>() {
-                Ok(error) => *error,
-                Err(error) => Error::internal(format!("rows could not be sent: {error}")),
-            },
-            other => Error::internal(format!("rows could not be sent: {other}")),
-        })
-    }))
-}
-
-/// Batches of about [`MESSAGE_BYTES`] with no more in their buffers than what they show.
-fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>> {
-    let batch = compact(&batch).map_err(translate)?;
-    let count = batch.get_array_memory_size().div_ceil(MESSAGE_BYTES).clamp(1, batch.num_rows().max(1));
-    if count == 1 {
-        return Ok(vec![batch]);
-    }
-    let each = batch.num_rows().div_ceil(count);
-    let slice = |from: usize| compact(&batch.slice(from, each.min(batch.num_rows() - from))).map_err(translate);
-    (0..batch.num_rows()).step_by(each).map(slice).collect()
 }

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::exchange::Exchange;
 use super::held::Held;
 use crate::engine::SessionRequest;
+use crate::exchange::Exchange;
 
 /// One life of one gateway, as long as its control stream.
 pub struct Gateway {

@@ -1,15 +1,17 @@
 //! A site's side of the protocol: serves gateways with the sources it has.
 //!
 //! A gateway's work here lives as long as its control stream: when that ends, or nothing is heard on it for the gateway's lease,
-//! statements are cancelled at their engines and everything is freed ([`gateway`]). Rows leave through the [`exchange`] by
+//! statements are cancelled at their engines and everything is freed ([`gateway`]). Rows leave through the [exchange](crate::exchange) by
 //! Arrow Flight, on connections of their own.
 
 mod auth;
 mod control;
-mod exchange;
+mod encode;
 mod flight;
 mod gateway;
 mod held;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
+use crate::exchange::Exchange;
 use crate::site::{Executor, SourceHandle};
 use crate::wire::LONGEST_MESSAGE;
 use crate::wire::proto::site_server::SiteServer;
-use exchange::Exchange;
 use gateway::Gateways;
 
 /// How often an idle connection is asked whether the other end is still there, and how long that may take.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -14,6 +14,7 @@ use planner::{Error, Result};
 use super::error::translate;
 use super::measure::Meter;
 use crate::engine::{EngineSession, ScanRequest};
+use crate::exchange;
 
 /// A fragment with its SQL complete.
 pub(super) struct Scan {
@@ -67,8 +68,7 @@ fn conform(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if Arc::ptr_eq(batch.schema_ref(), schema) {
         return Ok(batch);
     }
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &rows).map_err(|e| {
+    exchange::conform(&batch, schema).map_err(|e| {
         Error::internal("a source answered in other columns than it was asked for").with_detail(e.to_string())
     })
 }

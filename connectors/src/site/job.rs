@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::record_batch::RecordBatch;
 use cost_model::SourceId;
@@ -18,14 +19,13 @@ use futures::future::try_join_all;
 use futures::stream::BoxStream;
 use planner::plan::{ParameterValue, QueryPlan};
 use planner::{Error, Result};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::compute::caught;
 use super::error::translate;
 use super::executor::Shared;
 use super::fragment::{self, Scan};
-use super::held::{Held, Holder};
 use super::keys;
 use super::leaves::Leaves;
 use super::measure::Meter;
@@ -36,6 +36,7 @@ use super::run::{Lease, RunState, Sources, SystemTables};
 use super::schedule::{self, Reading, Reads, bare_fragment, of_source, wanted_connections};
 use super::stream::{Notes, Operators};
 use crate::engine::{EngineSession, SessionRequest};
+use crate::exchange::{HeldRelation, Writer};
 
 /// Gives everything back when a query's work ends, also if it is aborted.
 struct Finish(Arc<RunState>, Arc<Notes>);
@@ -166,9 +167,8 @@ impl Job {
             for reading in lane {
                 let (outlet, relation) = if reading.held {
                     let schema = self.plan.fragments[reading.fragment].schema.clone();
-                    let (sealed, relation) = Relation::held();
-                    let holder = Holder::new(schema, held_limit, &self.state.pool, env.clone());
-                    (Outlet::Held(Box::new(holder), sealed), relation)
+                    let (writer, held) = HeldRelation::start(schema, &self.state.pool, env.clone(), held_limit);
+                    (Outlet::Held(Box::new(writer)), Arc::new(Relation::Held(held)))
                 } else {
                     let (sender, relation) = Relation::piped();
                     (Outlet::Piped(sender), relation)
@@ -222,18 +222,19 @@ impl Job {
                 work.await.inspect_err(failed)?;
                 let _ = sender.send(Delivery::End).await;
             }
-            Outlet::Held(mut holder, sealed) => {
+            Outlet::Held(mut writer) => {
                 let work = async {
                     let scan = self.scan(reading, source, self.keys(reading.fragment, relations).await?)?;
                     let meter = scan.meter.clone();
                     let mut rows = self.read(source, scan).await?;
                     while let Some(batch) = rows.next().await {
-                        holder.add(batch.map_err(|e| blame(e, &source.id))?)?;
+                        writer.push(&batch.map_err(|e| blame(e, &source.id))?)?;
                     }
-                    holder.seal(&meter)
+                    Ok(meter)
                 };
-                let held = work.await.inspect_err(failed)?;
-                sealed.send_replace(Some(Arc::new(held)));
+                let meter = work.await.inspect_err(failed)?;
+                let amount = writer.seal().inspect_err(failed)?;
+                meter.spilled.store(amount.spilled_bytes, Ordering::Relaxed);
             }
         }
         Ok(())
@@ -289,7 +290,7 @@ impl Job {
 
 enum Outlet {
     Piped(mpsc::Sender<Delivery>),
-    Held(Box<Holder>, watch::Sender<Option<Arc<Held>>>),
+    Held(Box<Writer>),
 }
 
 fn blame(error: Error, source: &SourceId) -> Error {

@@ -9,19 +9,19 @@ use futures::TryStreamExt;
 use planner::Result;
 
 use super::error::translate;
-use super::relation::{Relation, sealed};
+use super::relation::Relation;
 
 /// Longer lists are not sent: the statement travels in one message, and others wait behind it.
 const MOST_BYTES: usize = 256 << 10;
 
 /// Each value once, NULLs left out; `None` if there are more than `most`, if they are too long together, or if the relation is gone when it is read.
 pub(super) async fn distinct(relation: &Relation, column: usize, most: usize) -> Result<Option<Vec<ScalarValue>>> {
-    let Relation::Held(ready) = relation else { return Ok(None) };
-    let Ok(held) = sealed(ready.clone()).await else {
+    let Relation::Held(held) = relation else { return Ok(None) };
+    if held.sealed().await.is_err() {
         // Its producer failed, and says so itself, or was told to stop: the query has ended, and this ends with it.
         return std::future::pending().await;
-    };
-    let mut batches = held.rows().map_err(translate)?;
+    }
+    let mut batches = held.rows();
     let mut values = Values::default();
     while let Some(batch) = batches.try_next().await.map_err(translate)? {
         if !values.add(batch.column(column).as_ref()) || values.len() > most || values.bytes() > MOST_BYTES {

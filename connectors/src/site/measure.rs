@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use cost_model::SourceId;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
+
+use crate::exchange::batch_bytes;
 
 /// One fragment, as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,20 +128,6 @@ impl Meter {
             spilled_bytes: self.spilled.load(Ordering::Relaxed),
             keys: self.keys.clone(),
         }
-    }
-}
-
-/// Bytes of a batch's values, without what its buffers hold beyond them.
-fn batch_bytes(batch: &RecordBatch) -> u64 {
-    batch.columns().iter().map(|c| array_bytes(c.as_ref())).sum()
-}
-
-fn array_bytes(array: &dyn Array) -> u64 {
-    let views = |lengths: u64| lengths + 16 * array.len() as u64;
-    match array.data_type() {
-        DataType::Utf8View => views(array.as_string_view().lengths().map(u64::from).sum()),
-        DataType::BinaryView => views(array.as_binary_view().lengths().map(u64::from).sum()),
-        _ => array.to_data().get_slice_memory_size().unwrap_or_else(|_| array.get_array_memory_size()) as u64,
     }
 }
 

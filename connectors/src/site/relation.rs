@@ -1,7 +1,7 @@
 //! The result of a fragment on its way into the shell.
 //!
-//! *Piped*: one consumer, read while the engine still sends. *Held*: read to its end first, in memory or on disk, and then as
-//! often as wanted. A relation is held if its engine cannot send it beside another one of the query (two streams over one
+//! *Piped*: one consumer, read while the engine still sends. *Held* ([`crate::exchange`]): read to its end whoever wants it, and
+//! by them as often as wanted. A relation is held if its engine cannot send it beside another one of the query (two streams over one
 //! connection, each waiting for the other's consumer, would never end), or if the shell reads it more than once.
 
 use std::fmt;
@@ -16,10 +16,10 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 use planner::error::state;
 use planner::{Error, Result};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::held::Held;
 use super::run::Parcel;
+use crate::exchange::{HeldRelation, producer_failed};
 
 /// Batches that wait between an engine and its consumer.
 pub(super) const CHANNEL: usize = 2;
@@ -33,7 +33,7 @@ pub(super) enum Delivery {
 /// How the shell gets a fragment's rows.
 pub(super) enum Relation {
     Piped(Mutex<Option<mpsc::Receiver<Delivery>>>),
-    Held(watch::Receiver<Option<Arc<Held>>>),
+    Held(Arc<HeldRelation>),
 }
 
 impl fmt::Debug for Relation {
@@ -51,11 +51,6 @@ impl Relation {
         (tx, Arc::new(Self::Piped(Mutex::new(Some(rx)))))
     }
 
-    pub fn held() -> (watch::Sender<Option<Arc<Held>>>, Arc<Self>) {
-        let (tx, rx) = watch::channel(None);
-        (tx, Arc::new(Self::Held(rx)))
-    }
-
     /// The rows, from the first one.
     pub fn rows(&self, schema: SchemaRef) -> DfResult<SendableRecordBatchStream> {
         match self {
@@ -67,19 +62,9 @@ impl Relation {
                 })?;
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, deliveries(receiver).map_err(DataFusionError::from))))
             }
-            Self::Held(ready) => {
-                let sealed = sealed(ready.clone());
-                let sealed = async move { sealed.await?.rows() };
-                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(sealed).try_flatten())))
-            }
+            Self::Held(held) => Ok(held.rows()),
         }
     }
-}
-
-/// Waits for a held relation's last row.
-pub(super) async fn sealed(mut ready: watch::Receiver<Option<Arc<Held>>>) -> Result<Arc<Held>> {
-    let held = ready.wait_for(Option::is_some).await.ok().and_then(|held| held.clone());
-    held.ok_or_else(producer_failed)
 }
 
 /// The batches of a channel; it must end in order.
@@ -93,9 +78,4 @@ pub(super) fn deliveries(receiver: mpsc::Receiver<Delivery>) -> impl Stream<Item
         }
     })
     .boxed()
-}
-
-/// Follows from the producer's own error, which the query has by then: the client never sees this one.
-fn producer_failed() -> Error {
-    Error::internal("a relation's producer ended early")
 }

@@ -4,19 +4,21 @@
 //! skipped, and what must not be misunderstood is checked in the greeting.
 
 mod catalog;
+mod compression;
 mod error;
 mod scan;
+mod ticket;
 
 pub use catalog::{engine_kind, engine_name, health, health_name};
+pub use compression::compression;
 pub use error::{from_status, into_status};
+pub use ticket::{Ending, Order, Ticket};
 
 /// The messages and the service, generated.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]
 pub mod proto {
     tonic::include_proto!("narrows.v1");
 }
-
-use std::fmt;
 
 use cost_model::QueryId;
 use planner::{Error, PgType, Result};
@@ -29,28 +31,6 @@ pub const PROTOCOL: u32 = 1;
 pub const MESSAGE_BYTES: usize = 1 << 20;
 /// The longest message either side takes: one row may be wide.
 pub const LONGEST_MESSAGE: usize = 512 << 20;
-
-/// 16 bytes that nobody can guess: who knows them may fetch the rows of one scan, once.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ticket(pub [u8; 16]);
-
-/// A ticket in a log would let its reader have the rows.
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ticket(…)")
-    }
-}
-
-impl Ticket {
-    pub fn random() -> Self {
-        // Version 4: 122 bits from the operating system.
-        Self(Uuid::new_v4().into_bytes())
-    }
-
-    pub fn read(bytes: &[u8]) -> Result<Self> {
-        Ok(Self(bytes.try_into().map_err(|_| malformed("a ticket"))?))
-    }
-}
 
 pub fn malformed(what: &str) -> Error {
     Error::new(planner::error::state::PROTOCOL_VIOLATION, format!("{what} of another site or gateway cannot be read"))

@@ -165,6 +165,7 @@ fn remote_site(
         gateway: identity.gateway,
         epoch: identity.epoch,
         timeout: config.timeout,
+        link: None,
         seed: clock.unix_micros() as u64,
     };
     let running = before.into_iter().flat_map(|b| &b.sites).filter_map(|s| s.remote.as_ref());
