@@ -30,6 +30,17 @@ pub enum Reduction {
     Force,
 }
 
+/// Whether rows are aggregated at their sources before they are joined or united with others (`narrows.aggregation`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    Off,
+    /// Where it pays.
+    #[default]
+    On,
+    /// Wherever it changes no answer and the source takes it.
+    Force,
+}
+
 /// The immutable surroundings of one query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryContext {
@@ -47,6 +58,7 @@ pub struct QueryContext {
     pub now: Now,
     pub pushdown: Pushdown,
     pub reduction: Reduction,
+    pub aggregation: Aggregation,
 }
 
 /// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
@@ -118,6 +130,7 @@ impl Default for QueryContext {
             now: Now::at(0),
             pushdown: Pushdown::Full,
             reduction: Reduction::On,
+            aggregation: Aggregation::On,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod leaf;
 mod order;
+mod partial;
 mod reduce;
 mod region;
 
@@ -71,7 +72,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         let message = format!("a result of type character without a length (column \"{}\")", column.name);
         return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
     }
-    let optimized = optimize::optimize(bound.plan)?;
+    let optimized = partial::rewrite(optimize::optimize(bound.plan)?, catalog, &bound.parameters, ctx)?;
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),
         sources: &catalog.sources,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::context::{Now, Pushdown, QueryContext, Reduction, TimeZone};
+use planner::context::{Aggregation, Now, Pushdown, QueryContext, Reduction, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
@@ -251,6 +251,11 @@ impl Settings {
                 "off" => Reduction::Off,
                 "force" => Reduction::Force,
                 _ => Reduction::On,
+            },
+            aggregation: match self.value("narrows.aggregation") {
+                "off" => Aggregation::Off,
+                "force" => Aggregation::Force,
+                _ => Aggregation::On,
             },
         };
         self.statement_timeout = statement;

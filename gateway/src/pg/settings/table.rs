@@ -86,6 +86,12 @@ pub static SETTINGS: &[Setting] = &[
         "on",
         "Whether the join keys of one part of a query filter another one at its source before its rows move: where it pays, never, or wherever it can.",
     ),
+    setting(
+        "narrows.aggregation",
+        Kind::Enum(&["on", "off", "force"]),
+        "on",
+        "Whether the sources aggregate their rows before these are joined or united with others: where it pays, never, or wherever they can.",
+    ),
     reported(setting(
         "application_name",
         Kind::Text,
