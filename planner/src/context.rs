@@ -42,6 +42,17 @@ pub enum Placement {
     Random(u64),
 }
 
+/// Whether rows are aggregated at their sources before they are joined or united with others (`narrows.aggregation`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    Off,
+    /// Where it pays.
+    #[default]
+    On,
+    /// Wherever it changes no answer and the source takes it.
+    Force,
+}
+
 /// The immutable surroundings of one query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryContext {
@@ -60,6 +71,7 @@ pub struct QueryContext {
     pub pushdown: Pushdown,
     pub reduction: Reduction,
     pub placement: Placement,
+    pub aggregation: Aggregation,
 }
 
 /// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
@@ -132,6 +144,7 @@ impl Default for QueryContext {
             pushdown: Pushdown::Full,
             reduction: Reduction::On,
             placement: Placement::On,
+            aggregation: Aggregation::On,
         }
     }
 }

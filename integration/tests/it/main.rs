@@ -10,6 +10,7 @@ mod harness;
 mod injection;
 mod leftovers;
 mod mysql_pool;
+mod partial;
 mod postgres_connector;
 mod plan_space;
 mod reduction;

@@ -1,4 +1,5 @@
-//! All 22 TPC-H queries, tables spread over three engines in four ways, under every push-down, against one PostgreSQL.
+//! All 22 TPC-H queries, tables spread over three engines in five ways, under every push-down and with aggregates in parts wherever
+//! they are exact, against one PostgreSQL.
 
 use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
 use integration::oracle::difference;
@@ -6,6 +7,9 @@ use integration::site::TestSite;
 use integration::tpch::{TABLES, query};
 
 use crate::shared::shared;
+
+/// Push-down and aggregation in parts.
+type Plan = (&'static str, &'static str);
 
 /// Which source holds nation, region, part, supplier, partsupp, customer, orders, lineitem.
 const PLACEMENTS: [(&str, [&str; 8]); 5] = [
@@ -21,7 +25,11 @@ fn all_queries_agree_with_the_oracle() {
     let shared = shared();
     let config = GatewayConfig::default().site("eu").site("us").site("ap");
     let config = config.postgres("pg", "eu", &shared.postgres).mariadb("my", "us", &shared.mariadb);
-    agree(config.files("files", "ap", shared.files.path()), &PLACEMENTS, &["full", "filter", "off"]);
+    agree(
+        config.files("files", "ap", shared.files.path()),
+        &PLACEMENTS,
+        &[("full", "on"), ("full", "force"), ("filter", "on"), ("off", "on")],
+    );
 }
 
 /// The same with each engine at a site that is a process of its own.
@@ -35,10 +43,10 @@ fn all_queries_agree_at_sites_elsewhere() {
     ];
     let sites = sites.map(|(name, sources)| TestSite::start(name, &sources).unwrap());
     let config = sites.iter().fold(GatewayConfig::default(), GatewayConfig::remote_site);
-    agree(config, &PLACEMENTS[2..4], &["full", "off"]);
+    agree(config, &PLACEMENTS[2..4], &[("full", "on"), ("off", "on")]);
 }
 
-fn agree(mut config: GatewayConfig, placements: &[(&str, [&str; 8])], pushdowns: &[&str]) {
+fn agree(mut config: GatewayConfig, placements: &[(&str, [&str; 8])], plans: &[Plan]) {
     let shared = shared();
     for (schema, sources) in placements {
         for (table, source) in TABLES.iter().zip(sources) {
@@ -54,10 +62,11 @@ fn agree(mut config: GatewayConfig, placements: &[(&str, [&str; 8])], pushdowns:
             let sql = query(number).unwrap();
             let Answer::Rows(expected) = ask(&oracle, &sql).await else { panic!("the oracle refused query {number}") };
             for (schema, _) in placements {
-                for pushdown in pushdowns {
+                for (pushdown, aggregation) in plans {
                     let session = format!("set search_path = {schema}; set narrows.pushdown = {pushdown}");
+                    let session = format!("{session}; set narrows.aggregation = {aggregation}");
                     assert_eq!(ask(&client, &session).await, Answer::Rows(vec![]));
-                    let where_ = format!("query {number}, {schema}, pushdown {pushdown}");
+                    let where_ = format!("query {number}, {schema}, pushdown {pushdown}, aggregation {aggregation}");
                     match ask(&client, &sql).await {
                         Answer::Rows(rows) => {
                             wrong.extend(difference(&expected, &rows, false, &[]).map(|d| format!("{where_}: {d}")));
@@ -72,7 +81,7 @@ fn agree(mut config: GatewayConfig, placements: &[(&str, [&str; 8])], pushdowns:
         wrong.is_empty(),
         "{} of {} differ:\n{}",
         wrong.len(),
-        22 * placements.len() * pushdowns.len(),
+        22 * placements.len() * plans.len(),
         wrong.join("\n")
     );
 }

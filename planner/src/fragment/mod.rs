@@ -10,6 +10,7 @@
 mod finish;
 mod leaf;
 mod order;
+mod partial;
 mod place;
 mod reduce;
 mod region;
@@ -92,7 +93,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         let message = format!("a result of type character without a length (column \"{}\")", column.name);
         return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
     }
-    let optimized = optimize::optimize(bound.plan)?;
+    let optimized = partial::rewrite(optimize::optimize(bound.plan)?, catalog, &bound.parameters, ctx)?;
     let sources = place::with_computes(catalog, ctx);
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),

@@ -240,7 +240,7 @@ fn only_group(expr: &Expr, groups: &[&LogicalPlan]) -> Option<usize> {
 
 /// Whether it makes no difference on which rows a condition is evaluated besides those it decides on: it raises no error,
 /// always answers the same, and asks nobody.
-fn evaluates_anywhere(condition: &Expr) -> bool {
+pub(super) fn evaluates_anywhere(condition: &Expr) -> bool {
     let mut harmless = true;
     let visited = condition.apply(|e| {
         harmless &= match e {

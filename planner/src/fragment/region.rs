@@ -17,12 +17,12 @@ use crate::emit::Refusal;
 use crate::emit::expr::Scopes;
 use crate::error::{Error, Result};
 
-struct Region<'p> {
-    relations: Vec<&'p LogicalPlan>,
-    conjuncts: Vec<Expr>,
+pub(super) struct Region<'p> {
+    pub relations: Vec<&'p LogicalPlan>,
+    pub conjuncts: Vec<Expr>,
 }
 
-fn collect<'p>(plan: &'p LogicalPlan, region: &mut Region<'p>) {
+pub(super) fn collect<'p>(plan: &'p LogicalPlan, region: &mut Region<'p>) {
     match plan {
         LogicalPlan::Join(j)
             if j.join_type == JoinType::Inner && j.null_equality == NullEquality::NullEqualsNothing =>
@@ -56,12 +56,12 @@ pub(super) fn is_inner_join(plan: &LogicalPlan) -> bool {
 }
 
 /// Relations (by number) whose columns the expression reads.
-fn reads(expr: &Expr, relations: &[&LogicalPlan]) -> BTreeSet<usize> {
+pub(super) fn reads(expr: &Expr, relations: &[&LogicalPlan]) -> BTreeSet<usize> {
     let columns = expr.column_refs();
     (0..relations.len()).filter(|i| columns.iter().any(|c| relations[*i].schema().has_column(c))).collect()
 }
 
-fn is_equality(expr: &Expr) -> bool {
+pub(super) fn is_equality(expr: &Expr) -> bool {
     matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }))
 }
 

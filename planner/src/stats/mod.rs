@@ -141,6 +141,24 @@ fn selectivity(predicate: &Expr, input: &LogicalPlan) -> f64 {
     }
 }
 
+/// At most so many different values an expression has, by those of its columns. `None`: nothing is known of one of them.
+pub fn values(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
+    let of_columns = || expr.column_refs().into_iter().map(|c| distinct(&Expr::Column(c.clone()), plan)).product();
+    distinct(expr, plan).or_else(of_columns)
+}
+
+/// How many groups the rows of a plan make by these expressions. `None` where nothing is known of one of them.
+pub fn groups(by: &[Expr], plan: &LogicalPlan) -> Option<f64> {
+    let all = by.iter().map(|e| values(e, plan)).product::<Option<f64>>()?;
+    Some(drawn(rows(plan)?, all))
+}
+
+/// How many of `values` different values are among so many rows, if each row has any of them (Cardenas).
+pub fn drawn(rows: f64, values: f64) -> f64 {
+    let values = values.max(1.0);
+    -values * (-rows / values).exp_m1()
+}
+
 /// How many different values an expression has, where it is a column whose table says so, or nothing but the key of its table.
 pub fn distinct_of(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
     distinct(expr, plan)

@@ -5,4 +5,5 @@ mod expressions;
 mod join_order;
 mod local;
 mod placement;
+mod partial;
 mod semantics_page;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::context::{Now, Placement, Pushdown, QueryContext, Reduction, TimeZone};
+use planner::context::{Aggregation, Now, Placement, Pushdown, QueryContext, Reduction, TimeZone};
 use planner::error::state;
 use planner::{Error, Result};
 
@@ -256,6 +256,11 @@ impl Settings {
                 ("off", _) => Placement::Off,
                 (_, Ok(seed)) if seed != 0 => Placement::Random(seed),
                 _ => Placement::On,
+            },
+            aggregation: match self.value("narrows.aggregation") {
+                "off" => Aggregation::Off,
+                "force" => Aggregation::Force,
+                _ => Aggregation::On,
             },
         };
         self.statement_timeout = statement;

@@ -98,6 +98,12 @@ pub static SETTINGS: &[Setting] = &[
         "0",
         "For tests: a number other than 0 picks the order and sites of joins by chance, the same ones for the same number.",
     ),
+    setting(
+        "narrows.aggregation",
+        Kind::Enum(&["on", "off", "force"]),
+        "on",
+        "Whether the sources aggregate their rows before these are joined or united with others: where it pays, never, or wherever they can.",
+    ),
     reported(setting(
         "application_name",
         Kind::Text,

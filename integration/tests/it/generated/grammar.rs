@@ -167,7 +167,10 @@ impl Maker {
         let alias = self.alias();
         if depth > 0 && self.chance(0.12) {
             let types = [Int, self.a_type()];
-            let inner = self.select(&types, &[], depth - 1);
+            let mut inner = self.select(&types, &[], depth - 1);
+            if self.chance(0.5) {
+                inner = format!("{inner} UNION ALL {}", self.select(&types, &[], depth - 1));
+            }
             return (
                 format!("({inner}) AS {alias}(p, q)"),
                 vec![(format!("{alias}.p"), types[0]), (format!("{alias}.q"), types[1])],

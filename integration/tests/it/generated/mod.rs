@@ -10,8 +10,14 @@ pub use self::grammar::query;
 use crate::shared::{shared, sources};
 
 const QUERIES: u64 = 400;
-/// Push-down and reduction. The tables are too small for a reduction to pay: it is forced.
-const PLANS: [(&str, &str); 4] = [("full", "on"), ("full", "force"), ("filter", "force"), ("off", "on")];
+/// Push-down, reduction and aggregation in parts. The tables are too small for these to pay: they are forced.
+const PLANS: [(&str, &str, &str); 5] = [
+    ("full", "on", "on"),
+    ("full", "force", "on"),
+    ("full", "force", "force"),
+    ("filter", "force", "on"),
+    ("off", "on", "on"),
+];
 /// Share of queries that may be refused.
 const HONEST: f64 = 0.15;
 /// Errors that depend on which rows are looked at in which order.
@@ -32,11 +38,12 @@ fn generated_queries_agree_with_the_oracle() {
             let expected =
                 ask(&oracle, &["postgres.", "mariadb.", "parquet."].iter().fold(sql.clone(), |s, p| s.replace(p, "")))
                     .await;
-            for (pushdown, reduction) in PLANS {
+            for (pushdown, reduction, aggregation) in PLANS {
                 let plan = format!("set narrows.pushdown = {pushdown}; set narrows.reduction = {reduction}");
+                let plan = format!("{plan}; set narrows.aggregation = {aggregation}");
                 ask(&client, &format!("{plan}; set timezone = 'UTC'")).await;
                 asked += 1;
-                let line = |what: &str| format!("{number} [{pushdown}, reduction {reduction}] {sql}\n    {what}");
+                let line = |what: &str| format!("{number} [{pushdown}, {reduction}, {aggregation}] {sql}\n    {what}");
                 let answer = ask(&client, &sql).await;
                 answered += usize::from(matches!(answer, Answer::Rows(_)));
                 match (judge(&expected, &answer, false, &[]), &expected, &answer) {
