@@ -91,6 +91,7 @@ impl Cutter<'_> {
     pub(super) fn whole(&self, remote: Remote, types: &[PgType]) -> Result<(LogicalPlan, Fragment)> {
         let outputs: Vec<(usize, PgType)> = types.iter().copied().enumerate().collect();
         let all: Vec<usize> = (0..types.len()).collect();
+        self.residency.check(&remote.plan, all.iter().copied(), self.residency.home())?;
         let schema = relation_schema(&remote, &all);
         let text = self.emitter(&remote.source)?.select(&remote.block, Some(&outputs)).map_err(refused)?;
         let fragment = fragment(&remote, finish(&text).map_err(refused)?, types.to_vec(), schema.clone());
@@ -102,7 +103,7 @@ impl Cutter<'_> {
 
     /// Writes the statements of a pruned shell's fragments, and binds its scans to what they return.
     pub(super) fn finish(&self, shell: LogicalPlan) -> Result<(LogicalPlan, Vec<Fragment>)> {
-        let (transfers, positions) = choose(&shell, &self.fragments, self.reduction);
+        let (transfers, positions) = choose(&shell, &self.fragments, self.reduction, self.residency);
         let mut pending: Vec<Pending> = Vec::new();
         let shell = shell.transform_up_with_subqueries(|plan| {
             let LogicalPlan::TableScan(scan) = &plan else { return Ok(Transformed::no(plan)) };
@@ -111,8 +112,9 @@ impl Cutter<'_> {
             };
             let remote = &self.fragments[relation.fragment];
             let wanted = scan.projection.clone().unwrap_or_else(|| (0..relation.columns.len()).collect());
-            // A result without columns has no rows to count: the first column stands for them.
-            let read = if wanted.is_empty() { vec![0] } else { wanted.clone() };
+            // A result without columns has no rows to count: a column stands for them.
+            let stands_for = || self.residency.harmless(&remote.plan, relation.columns.len(), self.residency.home());
+            let read = if wanted.is_empty() { vec![stands_for().unwrap_or(0)] } else { wanted.clone() };
             let outputs: Vec<(usize, PgType)> =
                 read.iter().filter_map(|i| Some((*i, *relation.columns.get(*i)?))).collect();
             let schema = relation_schema(remote, &outputs.iter().map(|(i, _)| *i).collect::<Vec<_>>());
@@ -137,6 +139,7 @@ impl Cutter<'_> {
     /// A fragment's statement, with room for the keys of those that filter it.
     fn write(&self, wanted: &Pending, all: &[Pending], transfers: &[Chosen], position: usize) -> Result<Fragment> {
         let remote = &self.fragments[wanted.old];
+        self.residency.check(&remote.plan, wanted.outputs.iter().map(|(i, _)| *i), self.residency.home())?;
         let emitter = self.emitter(&remote.source)?;
         let mut block = remote.block.clone();
         let mut key_filters = Vec::new();

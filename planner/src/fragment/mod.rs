@@ -27,6 +27,7 @@ use crate::error::{Error, Result, state};
 use crate::optimize;
 use crate::pgtype::{PgType, oid};
 use crate::plan::{Fragment, QueryPlan};
+use crate::residency::Residency;
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
 
@@ -58,6 +59,7 @@ struct Cutter<'a> {
     sources: &'a BTreeMap<SourceId, Arc<Source>>,
     pushdown: Pushdown,
     reduction: Reduction,
+    residency: Residency<'a>,
     /// Comparison keys are computed here: what reads them is here too.
     keys_stay: bool,
     fragments: Vec<Remote>,
@@ -77,6 +79,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         sources: &catalog.sources,
         pushdown: ctx.pushdown,
         reduction: if ctx.pushdown == Pushdown::Off { Reduction::Off } else { ctx.reduction },
+        residency: Residency::of(catalog),
         keys_stay: false,
         fragments: Vec::new(),
         refusals: Vec::new(),
@@ -105,6 +108,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         fragments,
         shell,
         local: cutter.refusals,
+        residency: catalog.residency.clone(),
     })
 }
 

@@ -20,6 +20,7 @@ use super::Remote;
 use crate::context::Reduction;
 use crate::pgsem::{PgFunc, SqlForm};
 use crate::pgtype::oid;
+use crate::residency::Residency;
 use crate::source::FragmentRelation;
 use crate::stats;
 
@@ -42,11 +43,17 @@ const WORTH_FILTERING: f64 = 2_000.0;
 const WORTH_LEAVING_OUT: f64 = 0.5;
 
 /// The transfers that pay, and the order in which the fragments are read: the position of each.
-pub(super) fn choose(shell: &LogicalPlan, fragments: &[Remote], reduction: Reduction) -> (Vec<Chosen>, Vec<usize>) {
+pub(super) fn choose(
+    shell: &LogicalPlan,
+    fragments: &[Remote],
+    reduction: Reduction,
+    residency: Residency<'_>,
+) -> (Vec<Chosen>, Vec<usize>) {
     if reduction == Reduction::Off {
         return (Vec::new(), vec![0; fragments.len()]);
     }
-    let possible = possible(shell);
+    let mut possible = possible(shell);
+    possible.retain(|t| residency.allows_keys(&fragments[t.from.0].plan, t.from.1, &fragments[t.to.0].source));
     let mut rows: Vec<f64> = fragments.iter().map(|f| f.estimated_rows().unwrap_or(f64::INFINITY)).collect();
     let (mut chosen, mut position) = (Vec::new(), vec![0; fragments.len()]);
     let mut left: Vec<usize> = (0..fragments.len()).collect();
