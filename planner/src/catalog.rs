@@ -11,6 +11,7 @@ use cost_model::{SiteId, SourceId};
 
 use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::PgType;
+use crate::residency::Rules;
 use crate::search::network::Network;
 
 /// A configured engine instance.
@@ -159,6 +160,8 @@ pub struct Catalog {
     pub users: Vec<String>,
     /// The sites, which of them can join for us, and what lies between them.
     pub network: Network,
+    /// What may leave which site.
+    pub residency: Arc<Rules>,
 }
 
 impl Table {

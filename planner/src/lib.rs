@@ -15,6 +15,7 @@ pub mod optimize;
 pub mod pgsem;
 pub mod pgtype;
 pub mod plan;
+pub mod residency;
 pub mod search;
 pub mod source;
 pub mod stats;

@@ -1,5 +1,7 @@
 //! What the planner hands to whoever runs a query: fragments for the sources and the shell above them.
 
+use std::sync::Arc;
+
 use arrow::datatypes::SchemaRef;
 use cost_model::{SiteId, SourceId};
 use datafusion_common::ScalarValue;
@@ -7,6 +9,7 @@ use datafusion_expr::LogicalPlan;
 
 use crate::catalog::EngineKind;
 use crate::pgtype::PgType;
+use crate::residency::Rules;
 
 /// A column of the result as the client is told of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +33,8 @@ pub struct QueryPlan {
     pub shell: LogicalPlan,
     /// What the sources were not given, and why: a line each for `EXPLAIN (VERBOSE)`.
     pub local: Vec<String>,
+    /// The rules it obeys.
+    pub residency: Arc<Rules>,
     /// What the placement search found, for each group of joins it was asked about.
     pub placements: Vec<Considered>,
 }

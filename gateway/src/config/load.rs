@@ -5,7 +5,7 @@ use std::ops::{Deref, Range};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::model::{GATEWAY_TABLES, Gateway, SITE_TABLES, Site, SiteProcess, Source, Table, User};
+use super::model::{GATEWAY_TABLES, Gateway, Link, Residency, SITE_TABLES, Site, SiteProcess, Source, Table, User};
 use super::schema::Section;
 
 pub const VERSION: i64 = 1;
@@ -39,6 +39,8 @@ pub struct Raw {
     pub sites: Vec<Located<Site>>,
     pub sources: Vec<Located<Source>>,
     pub tables: Vec<Located<Table>>,
+    pub links: Vec<Located<Link>>,
+    pub residency: Vec<Located<Residency>>,
     pub users: Vec<Located<User>>,
 }
 
@@ -53,6 +55,7 @@ pub fn load(text: &str) -> Result<Raw, Vec<Problem>> {
     let (mut reader, root) = Reader::open(text)?;
     let mut gateway = None;
     let (mut sites, mut sources, mut tables, mut users) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut links, mut residency) = (Vec::new(), Vec::new());
     for (key, value) in root {
         match key.get_ref().as_ref() {
             "config_version" => {}
@@ -60,13 +63,17 @@ pub fn load(text: &str) -> Result<Raw, Vec<Problem>> {
             "site" => sites = reader.list("site", value),
             "source" => sources = reader.list("source", value),
             "table" => tables = reader.list("table", value),
+            "link" => links = reader.list("link", value),
+            "residency" => residency = reader.list("residency", value),
             "user" => users = reader.list("user", value),
             other => reader.unknown(other, key.span(), GATEWAY_TABLES),
         }
     }
     let gateway = gateway.or_else(|| reader.table("gateway", Spanned::new(0..0, DeValue::Table(DeTable::new()))));
     match gateway {
-        Some(gateway) if reader.problems.is_empty() => Ok(Raw { gateway, sites, sources, tables, users }),
+        Some(gateway) if reader.problems.is_empty() => {
+            Ok(Raw { gateway, sites, sources, tables, links, residency, users })
+        }
         _ => Err(reader.problems),
     }
 }

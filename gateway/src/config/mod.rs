@@ -3,6 +3,7 @@
 mod connection;
 mod load;
 mod model;
+mod network;
 mod reference;
 mod schema;
 mod secret;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub use connection::{Endpoint, Server};
 pub use load::{Problem, nearest};
-pub use model::{EngineName, Gateway, LogFormat, SslMode, Table, UnsupportedTypes};
+pub use model::{EngineName, Gateway, LeaveName, LeaveWord, LogFormat, SslMode, Table, UnsupportedTypes};
+pub use network::{LinkConfig, ResidencyConfig};
 pub use reference::page as reference_page;
 pub use validate::{Config, RemoteSiteConfig, SiteConfig, SiteProcessConfig, SourceConfig, TlsFiles, UserConfig};
 pub use values::{ByteSize, Period};

@@ -14,6 +14,7 @@ setting_types! {
     SslMode = "`\"disable\"`, `\"prefer\"`, `\"require\"`, `\"verify-ca\"` or `\"verify-full\"`",
     UnsupportedTypes = "`\"error\"`, `\"text\"` or `\"null\"`",
     LogFormat = "`\"text\"` or `\"json\"`",
+    LeaveName = "`\"never\"`, `\"aggregates\"` or a list of sites",
 }
 
 /// What speaks at the other end of a source.
@@ -54,6 +55,21 @@ pub enum UnsupportedTypes {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// How far what a rule protects may go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected \"never\", \"aggregates\" or a list of sites")]
+pub enum LeaveName {
+    Word(LeaveWord),
+    Sites(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeaveWord {
+    Never,
+    Aggregates,
 }
 
 section! {
@@ -140,6 +156,31 @@ section! {
         tls_key: Option<PathBuf>,
         /// How long the site may be silent before it counts as lost, and the gateway's work there as abandoned.
         timeout: Period = r#""5s""#,
+    }
+}
+
+section! {
+    /// The network path by which rows flow from one site to another. The gateway's own site is the one without `address`, or
+    /// `local` if there is none; several without are all inside the gateway, so that a link of any of them is a link of the
+    /// gateway's. What no `[[link]]` says is measured (round trips between gateway and sites) or assumed (100 Mbit/s).
+    Link {
+        /// The site that the rows come from.
+        from: String,
+        /// The site that they go to.
+        to: String,
+        /// Mbit/s that the transfers of one query may expect together; 0 is the same as `blocked`.
+        mbit: Option<f64>,
+        /// Round-trip time.
+        rtt: Option<Period>,
+        /// What 10⁹ bytes cost, in the same currency for all links.
+        price_per_gb: f64 = "0.0",
+        /// Host and port by which a process at `to` reaches the site `from`: who reads connects to whom it reads from. By default
+        /// the address of that `[[site]]`. Not for the gateway's own site at either end.
+        address: Option<String>,
+        /// The same numbers hold for the other direction, too.
+        both: bool = "false",
+        /// Nothing may be sent directly.
+        blocked: bool = "false",
     }
 }
 
@@ -231,6 +272,23 @@ section! {
 }
 
 section! {
+    /// A rule about where values of a table may be. It is a hard constraint: a query that would break it is refused with SQLSTATE
+    /// 42501. Where several rules speak of one column, all of them hold.
+    Residency {
+        /// The source that holds the table.
+        source: String,
+        /// Its name there, with schema if that is not the source's default: `customers`, `sales.customers`.
+        table: String,
+        /// The columns that the rule is about; all if left out.
+        columns: Option<Vec<String>>,
+        /// `"never"`: the values stay at their site; its source may filter and join by them. `"aggregates"`: besides, count, sum, avg,
+        /// min, max and the like of them may leave. A list of sites: the values may be there as well, and reach clients if the
+        /// gateway's own site is among them.
+        leave: LeaveName,
+    }
+}
+
+section! {
     /// Somebody who may log in. Without any `[[user]]` everybody on this machine may, under any name and without password.
     /// The password is given by exactly one of `password_verifier` (made by `narrows hash-password`), `password_env` and
     /// `password_file`.
@@ -253,6 +311,6 @@ section! {
 }
 
 /// What may stand in a gateway's file.
-pub(super) const GATEWAY_TABLES: &[&str] = &["gateway", "site", "source", "table", "user"];
+pub(super) const GATEWAY_TABLES: &[&str] = &["gateway", "site", "link", "source", "table", "residency", "user"];
 /// What may stand in a site's.
 pub(super) const SITE_TABLES: &[&str] = &["site", "source"];

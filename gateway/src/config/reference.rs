@@ -1,6 +1,6 @@
 //! The reference page `docs/configuration.md`, written from the same declarations the loader reads.
 
-use super::model::{Gateway, Site, SiteProcess, Source, Table, User};
+use super::model::{Gateway, Link, Residency, Site, SiteProcess, Source, Table, User};
 use super::schema::{Key, Section};
 
 const HEAD: &str = "\
@@ -47,8 +47,10 @@ pub fn page() -> String {
     let mut out = HEAD.to_string();
     section::<Gateway>(&mut out, "[gateway]");
     section::<Site>(&mut out, "[[site]]");
+    section::<Link>(&mut out, "[[link]]");
     section::<Source>(&mut out, "[[source]]");
     section::<Table>(&mut out, "[[table]]");
+    section::<Residency>(&mut out, "[[residency]]");
     section::<User>(&mut out, "[[user]]");
     section::<SiteProcess>(&mut out, "[site]");
     out

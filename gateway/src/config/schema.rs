@@ -45,6 +45,7 @@ setting_types! {
     bool = "boolean",
     u16 = "integer",
     u32 = "integer",
+    f64 = "number",
     SocketAddr = "address and port",
     PathBuf = "path",
     SecretString = "string (secret)",

@@ -96,3 +96,77 @@ fn secrets_do_not_show_in_debug_output() {
     let config = parse("[[source]]\nname = \"a\"\nengine = \"mysql\"\nurl = \"mysql://u:hunter2@h/d\"").unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+const SITES: &str = "[[site]]\nname = \"hq\"\n[[site]]\nname = \"eu\"\naddress = \"eu.example:8433\"\n\
+     [[site]]\nname = \"us\"\naddress = \"us.example:8433\"\n";
+
+fn link(keys: &str) -> Result<Config, String> {
+    parse(&format!("{SITES}[[link]]\n{keys}"))
+}
+
+#[test]
+fn links_are_directed_and_may_say_both() {
+    let config = link(
+        "from = \"eu\"\nto = \"us\"\nmbit = 80\nrtt = \"90ms\"\nprice_per_gb = 0.02\nboth = true\naddress = \"10.0.0.1:8433\"",
+    );
+    let config = config.unwrap();
+    let there = LinkConfig {
+        from: "eu".into(),
+        to: "us".into(),
+        bandwidth: Some(1e7),
+        rtt: Some(Duration::from_millis(90)),
+        price_per_gb: 0.02,
+        address: Some("10.0.0.1:8433".into()),
+    };
+    let back = LinkConfig { from: "us".into(), to: "eu".into(), address: None, ..there.clone() };
+    assert_eq!((config.home.as_str(), config.links), ("hq", vec![there, back]));
+    let blocked = link("from = \"eu\"\nto = \"hq\"\nmbit = 5\nblocked = true").unwrap();
+    assert_eq!(blocked.links[0].bandwidth, Some(0.0));
+    // The gateway's own site has a name even if no site is configured for it.
+    let elsewhere = SITES.replace("[[site]]\nname = \"hq\"\n", "");
+    let config = parse(&format!("{elsewhere}[[link]]\nfrom = \"eu\"\nto = \"local\"")).unwrap();
+    assert_eq!((config.home.as_str(), config.links[0].to.as_str()), ("local", "local"));
+}
+
+#[test]
+fn links_that_make_no_sense_are_refused() {
+    let ends = "from = \"eu\"\nto = \"us\"";
+    for (keys, expected) in [
+        ("from = \"eu\"\nto = \"eu\"".to_string(), "a site needs no link to itself"),
+        ("from = \"eu\"\nto = \"uss\"".to_string(), "there is no [[site]] \"uss\"; did you mean \"us\"?"),
+        (format!("{ends}\n[[link]]\n{ends}"), ":12: there are two links from \"eu\" to \"us\""),
+        (format!("{ends}\n[[link]]\nboth = true\nfrom = \"us\"\nto = \"eu\""), "two links from \"eu\" to \"us\""),
+        (format!("{ends}\nmbit = -1"), "mbit must be a number from 0 on"),
+        (format!("{ends}\nprice_per_gb = nan"), "price_per_gb must be a number from 0 on"),
+        (format!("{ends}\naddress = \"us\""), "address = \"us\" is not a host and a port"),
+        ("from = \"eu\"\nto = \"hq\"\naddress = \"a:1\"".to_string(), "by the address of its [[site]]"),
+    ] {
+        let error = link(&keys).unwrap_err();
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
+    let two = "[[site]]\nname = \"a\"\n[[site]]\nname = \"b\"\n[[link]]\nfrom = \"a\"\nto = \"b\"";
+    assert!(parse(two).unwrap_err().contains("both are inside the gateway"));
+}
+
+#[test]
+fn rules_about_residency_are_checked() {
+    let lake = "[[source]]\nname = \"lake\"\nsite = \"hq\"\nengine = \"files\"\npath = \"lake\"\n";
+    let rule = |keys: &str| parse(&format!("{SITES}{lake}[[residency]]\ntable = \"t\"\n{keys}"));
+    let config = rule("source = \"lake\"\ncolumns = [\"a\"]\nleave = \"aggregates\"").unwrap();
+    assert_eq!(config.residency[0].leave, LeaveName::Word(LeaveWord::Aggregates));
+    let config = rule("source = \"somewhere_else\"\nleave = [\"hq\", \"us\"]").unwrap();
+    assert_eq!(config.residency[0].leave, LeaveName::Sites(vec!["hq".into(), "us".into()]));
+    for (keys, expected) in [
+        ("source = \"lake\"\nleave = \"sometimes\"", "expected \"never\", \"aggregates\" or a list of sites"),
+        ("source = \"lake\"\nleave = [\"mars\"]", "there is no [[site]] \"mars\""),
+        ("source = \"lake\"\nleave = []", "write \"never\""),
+        ("source = \"lake\"\nleave = \"never\"\ncolumns = []", "columns is empty"),
+    ] {
+        let error = rule(keys).unwrap_err();
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
+    let alone = lake.replace("hq", "local").replace("site =", "#");
+    let error =
+        parse(&format!("{alone}[[residency]]\ntable = \"t\"\nsource = \"lak\"\nleave = \"never\"")).unwrap_err();
+    assert!(error.contains("no such [[source]]; did you mean \"lake\"?"), "{error}");
+}

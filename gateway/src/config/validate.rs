@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::connection::{Endpoint, endpoint};
 use super::load::{Located, Problem, Raw, RawSite, nearest};
 use super::model::{Gateway, Site, SiteProcess, Source, Table, UnsupportedTypes, User};
+use super::network::{LinkConfig, ResidencyConfig};
 use super::secret::secret;
 use crate::pg::auth::Verifier;
 
@@ -25,8 +26,12 @@ pub struct Config {
     /// What `http_listen` asks of its clients.
     pub http_token: Option<SecretString>,
     pub sites: Vec<SiteConfig>,
+    /// The gateway's own site; [`Self::sites`] need not list it.
+    pub home: String,
+    pub links: Vec<LinkConfig>,
     pub sources: Vec<SourceConfig>,
     pub tables: Vec<Table>,
+    pub residency: Vec<ResidencyConfig>,
     pub users: Vec<UserConfig>,
 }
 
@@ -90,12 +95,16 @@ pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
     let sites = checker.sites(&raw.sites);
     let sources = checker.sources(&raw.sources, &sites);
     checker.tables(&raw.tables, &sources, sites.iter().any(|s| s.remote.is_some()));
+    let home = checker.home(&sites, &raw.links, &raw.residency);
+    let links = checker.links(&raw.links, &sites, &home);
+    let residency = checker.residency(raw.residency, &sources, &sites, &home);
     let users = checker.users(&raw.users);
     if !checker.problems.is_empty() {
         return Err(checker.problems);
     }
     let tables = raw.tables.into_iter().map(|t| t.value).collect();
-    Ok(Config { path: path.to_path_buf(), gateway, http_token, sites, sources, tables, users })
+    let path = path.to_path_buf();
+    Ok(Config { path, gateway, http_token, sites, home, links, sources, tables, residency, users })
 }
 
 pub(super) fn check_site(raw: RawSite, path: &Path) -> Result<SiteProcessConfig, Vec<Problem>> {
@@ -126,13 +135,20 @@ pub(super) fn check_site(raw: RawSite, path: &Path) -> Result<SiteProcessConfig,
     Ok(SiteProcessConfig { path: path.to_path_buf(), site, token, tls, sources })
 }
 
-struct Checker {
+pub(super) struct Checker {
     folder: PathBuf,
     problems: Vec<Problem>,
 }
 
+/// Whether it is a host and a port.
+pub(super) fn is_address(text: &str) -> bool {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    port.is_some_and(|port| port > 0)
+}
+
 impl Checker {
-    fn problem(&mut self, line: usize, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, line: usize, message: impl Into<String>) {
         self.problems.push(Problem { line, message: message.into() });
     }
 
@@ -207,8 +223,7 @@ impl Checker {
             }
             return None;
         };
-        let port = address.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>()));
-        if !matches!(port, Some(Ok(1..))) {
+        if !is_address(address) {
             let message = format!("site \"{}\": address = \"{address}\" is not a host and a port", site.name);
             self.problem(site.line, message);
         }

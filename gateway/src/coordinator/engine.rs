@@ -59,6 +59,11 @@ impl Engine {
     }
 
     fn execute(&self, request: &RunRequest) -> Result<QueryStream> {
+        // A prepared statement keeps its plan; what was allowed then may not be now.
+        if request.plan.residency != self.catalog.snapshot().residency {
+            let message = "the rules about what may leave its site have changed since this statement was planned";
+            return Err(Error::new(state::FEATURE_NOT_SUPPORTED, message).with_hint("Prepare it again."));
+        }
         let run = QueryRun {
             query: request.query,
             principal: request.context.principal.clone(),

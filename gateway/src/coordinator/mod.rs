@@ -6,6 +6,8 @@
 mod catalog;
 mod engine;
 pub(crate) mod names;
+pub(crate) mod network;
+mod residency;
 pub(crate) mod sources;
 mod start;
 mod system;

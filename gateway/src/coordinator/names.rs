@@ -12,7 +12,7 @@ use planner::catalog::{
 };
 
 use super::sources::Connectors;
-use super::system;
+use super::{network, residency, system};
 use crate::config::Table;
 
 /// Everything known of the sources right now.
@@ -92,6 +92,10 @@ pub fn catalog(
         let oid = fixed.unwrap_or_else(|| free_oid(&[schema], &mut schema_oids));
         catalog.schema_oids.insert(schema.clone(), oid);
     }
+    catalog.network = network::network(&network::nodes(connectors), &connectors.links);
+    let (rules, wrong) = residency::rules(&connectors.residency, found);
+    catalog.residency = Arc::new(rules);
+    problems.extend(wrong);
     (catalog, problems)
 }
 

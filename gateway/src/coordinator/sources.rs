@@ -17,7 +17,10 @@ use cost_model::{Clock, Epoch, SiteId, SourceId};
 use planner::{Error, Result};
 use uuid::Uuid;
 
-use crate::config::{self, Config, Endpoint, RemoteSiteConfig, Server, SourceConfig, TlsFiles};
+use super::network;
+use crate::config::{
+    self, Config, Endpoint, LinkConfig, RemoteSiteConfig, ResidencyConfig, Server, SourceConfig, TlsFiles,
+};
 
 /// One source and the way to it.
 #[derive(Clone)]
@@ -35,13 +38,19 @@ pub struct Site {
 }
 
 /// All sources known now: those of this process in the order of the configuration, then those of each site elsewhere.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Connectors {
     pub order: Vec<SourceId>,
     pub by_id: HashMap<SourceId, Connector>,
     pub sites: Vec<Site>,
     /// What queries use of them.
     pub handles: Arc<HashMap<SourceId, Arc<dyn SourceHandle>>>,
+    /// The gateway's own site.
+    pub home: SiteId,
+    pub links: Arc<[LinkConfig]>,
+    /// How a site elsewhere (the second) reaches another one (the first).
+    pub addresses: Arc<HashMap<(SiteId, SiteId), String>>,
+    pub residency: Arc<[ResidencyConfig]>,
     /// Sources of this process, the first ones of `order`.
     local: usize,
 }
@@ -86,7 +95,17 @@ impl Connectors {
         identity: Identity,
         before: Option<&Self>,
     ) -> Result<Self> {
-        let mut connectors = Self::default();
+        let mut connectors = Self {
+            order: Vec::new(),
+            by_id: HashMap::new(),
+            sites: Vec::new(),
+            handles: Arc::default(),
+            home: SiteId::new(&config.home),
+            links: config.links.clone().into(),
+            addresses: Arc::new(network::addresses(config)),
+            residency: config.residency.clone().into(),
+            local: 0,
+        };
         for site in &config.sites {
             let remote = match &site.remote {
                 None => None,
@@ -105,11 +124,9 @@ impl Connectors {
     /// The same with what the sites elsewhere have now, and what is wrong with that.
     pub fn with_sites_sources(&self) -> (Self, Vec<String>) {
         let mut problems = Vec::new();
-        let mut new = Self { sites: self.sites.clone(), local: self.local, ..Self::default() };
-        for id in &self.order[..self.local] {
-            new.order.push(id.clone());
-            new.by_id.insert(id.clone(), self.by_id[id].clone());
-        }
+        let mut new = self.clone();
+        let gone = new.order.split_off(self.local);
+        gone.iter().for_each(|id| drop(new.by_id.remove(id)));
         for (site, remote) in self.sites.iter().filter_map(|s| s.remote.as_ref().map(|r| (&s.name, r))) {
             for (id, kind) in remote.sources() {
                 if let Some(other) = new.by_id.get(&id) {

@@ -181,7 +181,8 @@ impl QueryEngine for Canned {
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));
         let fragments = if from_source { vec![remote] } else { Vec::new() };
         let shell = LogicalPlanBuilder::empty(false).build()?;
-        let plan = Arc::new(QueryPlan { columns, parameters, fragments, shell, local: Vec::new() });
+        let plan =
+            Arc::new(QueryPlan { columns, parameters, fragments, shell, local: Vec::new(), residency: Arc::default() });
         self.plans.lock().push((plan.clone(), request.sql.to_string()));
         Ok(plan)
     }

@@ -59,8 +59,8 @@ impl Cutter<'_> {
                 return Ok(Transformed::no(plan));
             };
             let wanted = scan.projection.clone().unwrap_or_else(|| (0..relation.columns.len()).collect());
-            // A result without columns has no rows to count: the first column stands for them.
-            let read = if wanted.is_empty() { vec![0] } else { wanted.clone() };
+            // A result without columns has no rows to count: a column stands for them.
+            let read = if wanted.is_empty() { vec![self.stands_for_rows(relation.fragment)] } else { wanted.clone() };
             let outputs = read.iter().filter_map(|i| Some((*i, *relation.columns.get(*i)?))).collect();
             let number = pending.len();
             pending.push(self.pending(relation.fragment, outputs)?);
@@ -75,6 +75,12 @@ impl Cutter<'_> {
             Ok(Transformed::yes(LogicalPlan::Projection(Projection::try_new(names.collect(), new)?)))
         })?;
         Ok((shell.data, self.write_all(pending, Some(&before))?))
+    }
+
+    /// A column that may be read to count a fragment's rows by.
+    fn stands_for_rows(&self, fragment: usize) -> usize {
+        let remote = &self.fragments[fragment];
+        self.residency.harmless(&remote.plan, remote.block.columns.len(), self.residency.home()).unwrap_or(0)
     }
 
     fn pending(&self, old: usize, outputs: Vec<(usize, PgType)>) -> Result<Pending> {
@@ -105,7 +111,7 @@ impl Cutter<'_> {
         while reader < pending.len() {
             for (old, columns) in pending[reader].reads.clone() {
                 let types = relation_types(&self.fragments[old]);
-                let first = columns.is_empty().then_some(0);
+                let first = columns.is_empty().then(|| self.stands_for_rows(old));
                 let outputs = columns.into_iter().chain(first).map(|i| (i, types[i])).collect();
                 pending.push(self.pending(old, outputs)?);
             }
@@ -118,6 +124,9 @@ impl Cutter<'_> {
     /// A fragment's statement, with room for the keys of those that filter it.
     fn write(&self, wanted: &Pending, all: &[Pending], transfers: &[Chosen], position: usize) -> Result<Fragment> {
         let remote = &self.fragments[wanted.old];
+        let reader = all.iter().find(|p| p.reads.contains_key(&wanted.old)).map(|p| &self.fragments[p.old].source.site);
+        let goes_to = reader.unwrap_or_else(|| self.residency.home());
+        self.residency.check(&remote.plan, wanted.outputs.iter().map(|(i, _)| *i), goes_to)?;
         let emitter = self.emitter(&remote.source)?;
         let mut block = remote.block.clone();
         let mut key_filters = Vec::new();
@@ -150,7 +159,6 @@ impl Cutter<'_> {
         let columns = wanted.outputs.iter().map(|(_, ty)| *ty).collect();
         let fragment = fragment(remote, finish(&text).map_err(refused)?, columns, wanted.schema.clone());
         let inputs = wanted.reads.keys().filter_map(|old| number(*old)).collect();
-        let reader = all.iter().find(|p| p.reads.contains_key(&wanted.old)).map(|p| &self.fragments[p.old].source.site);
         let (estimated_bytes, estimated_seconds) = self.estimates(remote, wanted, &key_filters, reader).unzip();
         Ok(Fragment { inputs, key_filters, position, estimated_bytes, estimated_seconds, ..fragment })
     }

@@ -35,6 +35,7 @@ use crate::error::{Error, Result, state};
 use crate::optimize;
 use crate::pgtype::{PgType, oid};
 use crate::plan::{Considered, Fragment, QueryPlan};
+use crate::residency::Residency;
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::stats;
 
@@ -79,6 +80,7 @@ struct Cutter<'a> {
     result_bytes: Option<f64>,
     pushdown: Pushdown,
     reduction: Reduction,
+    residency: Residency<'a>,
     /// Comparison keys are computed here: what reads them is here too.
     keys_stay: bool,
     fragments: Vec<Remote>,
@@ -103,6 +105,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         result_bytes: None,
         pushdown: ctx.pushdown,
         reduction: if ctx.pushdown == Pushdown::Off { Reduction::Off } else { ctx.reduction },
+        residency: Residency::of(catalog),
         keys_stay: false,
         fragments: Vec::new(),
         refusals: Vec::new(),
@@ -132,6 +135,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         shell,
         local: cutter.refusals,
         placements: cutter.placements.into_inner(),
+        residency: catalog.residency.clone(),
     })
 }
 

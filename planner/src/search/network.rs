@@ -1,7 +1,7 @@
 //! The sites as the search sees them: who can join, where the answer must be, and the cheapest way between any two.
 
-use cost_model::Links;
 use cost_model::analytic::{Constants, Transfer};
+use cost_model::{Links, SiteId};
 
 use super::sets::{MAX_SITES, SiteSet, contains};
 
@@ -19,6 +19,13 @@ pub struct Network {
 impl Default for Network {
     fn default() -> Self {
         Self { links: Links::new(vec!["local".into()]), computes: 1, home: 0 }
+    }
+}
+
+impl Network {
+    /// Where a site is in it. All that it does not list are inside the gateway.
+    pub fn position(&self, site: &SiteId) -> usize {
+        self.links.position(site).unwrap_or(self.home)
     }
 }
 

@@ -4,6 +4,7 @@ mod cases;
 mod expressions;
 mod join_order;
 mod local;
-mod placement;
 mod partial;
+mod placement;
+mod residency;
 mod semantics_page;

@@ -252,6 +252,7 @@ impl Bench {
             fragments: self.fragments.clone(),
             shell,
             local: Vec::new(),
+            residency: Arc::default(),
         })
     }
 

@@ -6,10 +6,12 @@ use connectors::remote::{RemoteSite, SiteState};
 use cost_model::{SiteId, SourceId};
 use planner::PgType;
 use planner::catalog::{Table, TableKind};
+use planner::search::sets::contains;
 
 use super::System;
 use super::relations::define;
 use super::rows::Rows;
+use crate::coordinator::network;
 use crate::coordinator::sources::Site;
 
 pub const SCHEMA: &str = "narrows";
@@ -45,9 +47,23 @@ const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
             ("version", PgType::TEXT),
             ("round_trip_ms", PgType::FLOAT8),
             ("sources", PgType::INT8),
+            ("computes", PgType::BOOL),
             ("last_error", PgType::TEXT),
         ],
         "Datacenters: those inside this gateway, and processes elsewhere and how they are doing",
+    ),
+    (
+        "links",
+        &[
+            ("from_site", PgType::TEXT),
+            ("to_site", PgType::TEXT),
+            ("mbit", PgType::FLOAT8),
+            ("rtt_ms", PgType::FLOAT8),
+            ("price_per_gb", PgType::FLOAT8),
+            ("origin", PgType::TEXT),
+            ("blocked", PgType::BOOL),
+        ],
+        "Network paths between the sites, and where their numbers come from; the gateway itself sends no rows",
     ),
     (
         "queries",
@@ -88,6 +104,7 @@ impl System {
         match name {
             "sources" => self.sources(rows),
             "sites" => self.sites(rows),
+            "links" => self.links(rows),
             "queries" => self.queries(rows),
             _ => self.skipped_columns(rows),
         }
@@ -126,7 +143,8 @@ impl System {
     }
 
     fn sites(&self, rows: Rows) -> Rows {
-        let connectors = self.catalog.connectors();
+        let (catalog, connectors) = (self.catalog.snapshot(), self.catalog.connectors());
+        let network = &catalog.network;
         let all = &connectors.sites;
         let states: Vec<_> = all.iter().map(|s| s.remote.as_ref().map(RemoteSite::state)).collect();
         let sources = |site: &SiteId| connectors.by_id.values().filter(|c| c.site == *site).count();
@@ -153,7 +171,22 @@ impl System {
             .with("version", states.iter().map(version))
             .with("round_trip_ms", all.iter().map(round_trip))
             .with("sources", all.iter().map(|s| sources(&s.name)))
+            .with("computes", all.iter().map(|s| contains(network.computes, network.position(&s.name))))
             .with("last_error", states.iter().map(last_error))
+    }
+
+    fn links(&self, rows: Rows) -> Rows {
+        let connectors = self.catalog.connectors();
+        let nodes = network::nodes(&connectors);
+        let all = network::paths(&nodes, &connectors.links);
+        let name = |i: usize| nodes[i].name.to_string();
+        rows.with("from_site", all.iter().map(|p| name(p.from)))
+            .with("to_site", all.iter().map(|p| name(p.to)))
+            .with("mbit", all.iter().map(|p| p.link.bandwidth * 8.0 / 1e6))
+            .with("rtt_ms", all.iter().map(|p| p.link.rtt * 1e3))
+            .with("price_per_gb", all.iter().map(|p| p.link.price_per_gb))
+            .with("origin", all.iter().map(|p| p.origin.to_string()))
+            .with("blocked", all.iter().map(|p| p.link.bandwidth == 0.0))
     }
 
     fn queries(&self, rows: Rows) -> Rows {

@@ -65,7 +65,8 @@ impl Cutter<'_> {
             return (chosen, position);
         }
         let inputs: Vec<BTreeSet<usize>> = all.iter().map(inputs).collect();
-        let possible = possible(shell, all);
+        let mut possible = possible(shell, all);
+        possible.retain(|t| self.residency.allows_keys(&all[t.from.0].plan, t.from.1, &all[t.to.0].source));
         let sites: Vec<usize> = all.iter().map(|f| self.position_of(&f.source.site)).collect();
         let reader = |f: usize| inputs.iter().position(|i| i.contains(&f)).map_or(self.network.home, |step| sites[step]);
         let mut fragments = Fragments {
