@@ -6,6 +6,7 @@ mod model;
 mod reference;
 mod schema;
 mod secret;
+mod tables;
 mod validate;
 mod values;
 
@@ -14,8 +15,9 @@ use std::path::{Path, PathBuf};
 
 pub use connection::{Endpoint, Server};
 pub use load::{Problem, nearest};
-pub use model::{EngineName, Gateway, LogFormat, SslMode, Table, UnsupportedTypes};
+pub use model::{EngineName, Gateway, LogFormat, SslMode, UnsupportedTypes};
 pub use reference::page as reference_page;
+pub use tables::{PlacementConfig, TableConfig};
 pub use validate::{Config, RemoteSiteConfig, SiteConfig, SiteProcessConfig, SourceConfig, TlsFiles, UserConfig};
 pub use values::{ByteSize, Period};
 

@@ -1,6 +1,6 @@
 //! The reference page `docs/configuration.md`, written from the same declarations the loader reads.
 
-use super::model::{Gateway, Site, SiteProcess, Source, Table, User};
+use super::model::{Gateway, Site, SiteProcess, Source, Table, TablePlacement, User};
 use super::schema::{Key, Section};
 
 const HEAD: &str = "\
@@ -49,6 +49,7 @@ pub fn page() -> String {
     section::<Site>(&mut out, "[[site]]");
     section::<Source>(&mut out, "[[source]]");
     section::<Table>(&mut out, "[[table]]");
+    section::<TablePlacement>(&mut out, "[[table.placement]]");
     section::<User>(&mut out, "[[user]]");
     section::<SiteProcess>(&mut out, "[site]");
     out
@@ -63,7 +64,7 @@ fn section<T: Section>(out: &mut String, title: &str) {
         "\n## `{title}`\n\n{}\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
         text(T::DOCS)
     ));
-    for Key { name, docs, ty, default, required } in T::KEYS {
+    for Key { name, docs, ty, default, required, .. } in T::KEYS {
         let default = match default {
             Some(default) => format!("`{default}`"),
             None if *required => "required".to_string(),

@@ -6,6 +6,7 @@ mod client;
 mod conformance;
 mod failures;
 mod generated;
+mod geo;
 mod harness;
 mod injection;
 mod leftovers;

@@ -28,7 +28,7 @@ use crate::optimize;
 use crate::pgtype::{PgType, oid};
 use crate::plan::{Fragment, QueryPlan};
 use crate::source::{CatalogTable, PassthroughQuery};
-use crate::stats;
+use crate::{prune, replica, stats};
 
 /// A subtree that one source answers, so far.
 #[derive(Clone)]
@@ -71,7 +71,8 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         let message = format!("a result of type character without a length (column \"{}\")", column.name);
         return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
     }
-    let optimized = optimize::optimize(bound.plan)?;
+    let parts = prune::count(&bound.plan)?;
+    let optimized = replica::choose(optimize::optimize(bound.plan)?, catalog, ctx)?;
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),
         sources: &catalog.sources,
@@ -79,7 +80,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         reduction: if ctx.pushdown == Pushdown::Off { Reduction::Off } else { ctx.reduction },
         keys_stay: false,
         fragments: Vec::new(),
-        refusals: Vec::new(),
+        refusals: prune::notes(&parts, &optimized)?,
     };
     for (id, source) in &catalog.sources {
         if let Some(dialect) = dialect(source.kind) {
@@ -95,7 +96,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         }
         part => {
             let shell = cutter.localise(part)?;
-            let (shell, fragments) = cutter.finish(optimize::prune(shell)?)?;
+            let (shell, fragments) = cutter.finish(optimize::drop_columns(shell)?)?;
             (optimize::optimize_shell(shell)?, fragments)
         }
     };
@@ -184,7 +185,7 @@ impl Cutter<'_> {
             Pushdown::Off => matches!(node, LogicalPlan::SubqueryAlias(_)),
             Pushdown::Filter => match node {
                 LogicalPlan::SubqueryAlias(_) => true,
-                LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e, Expr::Column(_))),
+                LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e.clone().unalias(), Expr::Column(_))),
                 _ => false,
             },
         }

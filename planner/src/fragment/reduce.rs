@@ -135,11 +135,11 @@ fn of_join(join: &Join, found: &mut Vec<Transfer>) {
         if !join.left.schema().has_column(l) || !join.right.schema().has_column(r) {
             continue;
         }
-        if right_may_lose && let (Some(from), Some(to)) = (values_of(&join.left, l), rows_of(&join.right, r)) {
-            found.push(Transfer { from, to });
+        if right_may_lose && let Some(from) = values_of(&join.left, l) {
+            found.extend(rows_of(&join.right, r).into_iter().map(|to| Transfer { from, to }));
         }
-        if left_may_lose && let (Some(from), Some(to)) = (values_of(&join.right, r), rows_of(&join.left, l)) {
-            found.push(Transfer { from, to });
+        if left_may_lose && let Some(from) = values_of(&join.right, r) {
+            found.extend(rows_of(&join.left, l).into_iter().map(|to| Transfer { from, to }));
         }
     }
 }
@@ -186,15 +186,19 @@ fn values_of(plan: &LogicalPlan, column: &Column) -> Option<FragmentColumn> {
 }
 
 /// The fragment's column whose rows all come up to here, unless something leaves them out that would not have kept them
-/// anyway: leaving them out at the fragment leaves them out here, and nothing else.
-fn rows_of(plan: &LogicalPlan, column: &Column) -> Option<FragmentColumn> {
+/// anyway: leaving them out at the fragment leaves them out here, and nothing else. Below a UNION ALL there are several.
+fn rows_of(plan: &LogicalPlan, column: &Column) -> Vec<FragmentColumn> {
     match plan {
-        LogicalPlan::TableScan(_) => scanned(plan, column),
+        LogicalPlan::TableScan(_) => scanned(plan, column).into_iter().collect(),
         LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            let (input, column) = below(plan, column)?;
-            rows_of(input, &column)
+            below(plan, column).map_or(Vec::new(), |(input, column)| rows_of(input, &column))
         }
         LogicalPlan::Filter(filter) => rows_of(&filter.input, column),
+        LogicalPlan::Union(union) => {
+            let Some(i) = union.schema.maybe_index_of_column(column) else { return Vec::new() };
+            let called = |input: &LogicalPlan| Column::from(input.schema().qualified_field(i));
+            union.inputs.iter().flat_map(|input| rows_of(input, &called(input))).collect()
+        }
         LogicalPlan::Join(join) => {
             let on_left = join.left.schema().has_column(column);
             match join.join_type {
@@ -202,10 +206,10 @@ fn rows_of(plan: &LogicalPlan, column: &Column) -> Option<FragmentColumn> {
                 JoinType::Inner => rows_of(&join.right, column),
                 JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti if on_left => rows_of(&join.left, column),
                 JoinType::Right | JoinType::RightSemi | JoinType::RightAnti if !on_left => rows_of(&join.right, column),
-                _ => None,
+                _ => Vec::new(),
             }
         }
-        _ => None,
+        _ => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 mod parse;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,6 +252,7 @@ impl Settings {
                 "force" => Reduction::Force,
                 _ => Reduction::On,
             },
+            avoid: BTreeSet::new(),
         };
         self.statement_timeout = statement;
         self.idle_timeout = idle;
