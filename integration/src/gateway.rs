@@ -216,7 +216,12 @@ impl TestGateway {
 
     /// Another configuration; it counts when the gateway is told to read it.
     pub fn reconfigure(&self, config: &GatewayConfig) -> io::Result<()> {
-        std::fs::write(self.dir.path().join("narrows.toml"), config.text(self.dir.path(), self.port, self.http_port))
+        std::fs::write(self.config_file(), config.text(self.dir.path(), self.port, self.http_port))
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.path().join("narrows.toml")
     }
 
     pub fn pid(&self) -> u32 {

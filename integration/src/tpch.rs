@@ -5,8 +5,12 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatchReader;
+use arrow::util::display::array_value_to_string;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use tpchgen::csv::{CustomerCsv, LineItemCsv, NationCsv, OrderCsv, PartCsv, PartSuppCsv, RegionCsv, SupplierCsv};
@@ -138,6 +142,23 @@ pub fn write_parquet_files(dir: &Path, scale: f64, tables: &[&str]) -> io::Resul
             _ => write_batches(&path, LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)))?,
         }
     }
+    Ok(())
+}
+
+/// A Parquet file with those rows of another one whose values in a column are kept; values as PostgreSQL writes them.
+pub fn filter_parquet_file(from: &Path, to: &Path, column: &str, kept: impl Fn(&str) -> bool) -> io::Result<()> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(from)?).map_err(io::Error::other)?;
+    let schema = reader.schema().clone();
+    let mut writer = ArrowWriter::try_new(File::create(to)?, schema, None).map_err(io::Error::other)?;
+    for batch in reader.build().map_err(io::Error::other)? {
+        let batch = batch.map_err(io::Error::other)?;
+        let values = batch.column_by_name(column).ok_or_else(|| io::Error::other(format!("no column {column}")))?;
+        let text = |row| array_value_to_string(values, row).map_err(io::Error::other);
+        let mask =
+            (0..batch.num_rows()).map(|row| Ok(Some(kept(&text(row)?)))).collect::<io::Result<BooleanArray>>()?;
+        writer.write(&filter_record_batch(&batch, &mask).map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    writer.close().map_err(io::Error::other)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 pub use cost_model::EngineKind;
 use cost_model::{SiteId, SourceId};
+use datafusion_expr::Expr;
 
 use crate::pgsem::text::quote::quote_ident;
 use crate::pgtype::PgType;
@@ -84,7 +85,7 @@ pub enum TableKind {
 }
 
 /// Where (a part of) a table's rows are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Placement {
     pub source: SourceId,
     /// Schema and name at the source.
@@ -94,6 +95,17 @@ pub struct Placement {
     pub predicate: Option<String>,
     /// Placements of one group hold the same rows.
     pub replica_group: u32,
+    /// `None`: all that is said of the table is said of this placement.
+    pub part: Option<Arc<Part>>,
+}
+
+/// A table as it is at one of its placements.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Under the client's names and types, with names, keys and statistics of this placement.
+    pub table: Arc<Table>,
+    /// The placement's predicate, over the table's columns without qualifiers.
+    pub holds: Option<Expr>,
 }
 
 /// A table as the client sees it.
@@ -152,6 +164,8 @@ pub struct Catalog {
     pub schemas: BTreeMap<String, BTreeMap<String, Arc<Table>>>,
     /// Why a source's tables are missing or stale.
     pub unavailable: BTreeMap<SourceId, String>,
+    /// Configured tables, by schema and name, that cannot be made of what the sources have, and why.
+    pub left_out: BTreeMap<(String, String), String>,
     /// Sites that have not answered since the start, so that nobody knows what they have, and why.
     pub unavailable_sites: BTreeMap<SiteId, String>,
     /// Stable OIDs for `pg_namespace`.
@@ -165,6 +179,22 @@ pub struct Catalog {
 }
 
 impl Table {
+    /// The table's rows: one placement of each group, the first.
+    pub fn parts(&self) -> Vec<&Placement> {
+        let mut parts: Vec<&Placement> = Vec::new();
+        for placement in &self.placements {
+            if !parts.iter().any(|p| p.replica_group == placement.replica_group) {
+                parts.push(placement);
+            }
+        }
+        parts
+    }
+
+    /// The placements with the rows of a group.
+    pub fn replicas(&self, group: u32) -> impl Iterator<Item = &Placement> {
+        self.placements.iter().filter(move |p| p.replica_group == group)
+    }
+
     /// Its keys, each with the OID of its index and constraint.
     pub fn indexes(&self) -> impl Iterator<Item = (&Key, u32)> {
         self.keys.iter().zip(self.key_oids.iter().copied())

@@ -1,11 +1,13 @@
 //! What a statement is bound against besides the catalog: fixed for the whole query, so that every engine and every plan sees
 //! one `now()`, one time zone, one search path.
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono_tz::Tz;
+use cost_model::SourceId;
 
 /// How much of a query the sources may answer (`narrows.pushdown`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,6 +74,8 @@ pub struct QueryContext {
     pub reduction: Reduction,
     pub placement: Placement,
     pub aggregation: Aggregation,
+    /// Sources that have just failed: rows that another one has, too, are read there.
+    pub avoid: BTreeSet<SourceId>,
 }
 
 /// The moment `now()` stands for, in µs since 1970-01-01 UTC. It remembers whether anything has looked: a plan made without is
@@ -145,6 +149,7 @@ impl Default for QueryContext {
             reduction: Reduction::On,
             placement: Placement::On,
             aggregation: Aggregation::On,
+            avoid: BTreeSet::new(),
         }
     }
 }

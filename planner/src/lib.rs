@@ -15,6 +15,8 @@ pub mod optimize;
 pub mod pgsem;
 pub mod pgtype;
 pub mod plan;
+pub mod prune;
+mod replica;
 pub mod residency;
 pub mod search;
 pub mod source;

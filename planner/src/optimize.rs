@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::tree_node::Transformed;
-use datafusion_expr::LogicalPlan;
+use datafusion_expr::{Expr, Filter, LogicalPlan};
 use datafusion_optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion_optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion_optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
@@ -34,6 +34,7 @@ use datafusion_optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use crate::bind::expr::merged_filter;
 use crate::empty_relation::PropagateEmpty;
 use crate::error::Result;
+use crate::prune;
 
 pub type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
@@ -93,7 +94,19 @@ fn run(rules: Vec<Rule>, plan: LogicalPlan) -> Result<LogicalPlan> {
 
 /// Makes a bound plan ready for cutting.
 pub fn optimize(plan: LogicalPlan) -> Result<LogicalPlan> {
-    guarded(run(before_cutting(), plan)?)
+    let pruned = prune::parts(run(before_cutting(), plan)?)?;
+    // What is left of a table in parts may be its only part.
+    let plan = if pruned.transformed { run(before_cutting(), pruned.data)? } else { pruned.data };
+    guarded(plan)
+}
+
+/// A condition over the rows of a plan in the form that filters have when they are cut.
+pub(crate) fn simplified(condition: Expr, over: LogicalPlan) -> Result<Expr> {
+    let filter = LogicalPlan::Filter(Filter::try_new(condition.clone(), Arc::new(over))?);
+    match run(vec![Arc::new(SimplifyExpressions::new())], filter)? {
+        LogicalPlan::Filter(filter) => Ok(filter.predicate),
+        _ => Ok(condition),
+    }
 }
 
 /// Filters were merged: none may fail on a row that another one leaves out.
@@ -109,7 +122,7 @@ fn guarded(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// Columns that nobody reads are dropped, down to the fragments' scans.
-pub fn prune(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub fn drop_columns(plan: LogicalPlan) -> Result<LogicalPlan> {
     run(vec![Arc::new(OptimizeProjections::new())], plan)
 }
 

@@ -9,7 +9,7 @@ use datafusion_expr::{LogicalPlan, TableSource};
 use crate::catalog::{Placement, Table};
 use crate::pgtype::PgType;
 
-/// A catalog table at one placement, as the binder puts it under a plan. Field names are the client's column names.
+/// A catalog table as it is at one placement, as the binder puts it under a plan. Field names are the client's column names.
 #[derive(Debug)]
 pub struct CatalogTable {
     pub table: Arc<Table>,
@@ -19,6 +19,7 @@ pub struct CatalogTable {
 
 impl CatalogTable {
     pub fn new(table: Arc<Table>, placement: Placement) -> Self {
+        let table = placement.part.as_ref().map_or(table, |part| part.table.clone());
         let fields = table.columns.iter().map(|c| Field::new(&c.name, c.ty.repr(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Self { table, placement, schema }

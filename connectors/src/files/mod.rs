@@ -166,6 +166,7 @@ fn catalog(config: &FilesConfig, found: &BTreeMap<String, Found>) -> Catalog {
             remote_name: name.clone(),
             predicate: None,
             replica_group: 0,
+            part: None,
         };
         Arc::new(Table {
             schema: SCHEMA.into(),

@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::model::{GATEWAY_TABLES, Gateway, Link, Residency, SITE_TABLES, Site, SiteProcess, Source, Table, User};
-use super::schema::Section;
+use super::schema::{Key, Section};
 
 pub const VERSION: i64 = 1;
 
@@ -176,21 +176,26 @@ impl Reader<'_> {
         }
     }
 
-    fn table<T: Section>(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Option<Located<T>> {
-        let span = value.span();
-        let DeValue::Table(mut table) = value.into_inner() else {
-            self.problem(span, format!("\"{name}\" is a table: write [{name}]"));
-            return None;
-        };
-        let before = self.problems.len();
+    /// Are all keys known and all that are needed there? The defaults are filled in.
+    fn keys(&mut self, name: &str, keys: &[Key], table: &mut DeTable<'_>, span: &Range<usize>) {
         for (key, _) in table.iter() {
             let written = key.get_ref().as_ref();
-            if !T::KEYS.iter().any(|k| k.name == written) {
-                let hint = nearest(written, T::KEYS.iter().map(|k| k.name));
+            if !keys.iter().any(|k| k.name == written) {
+                let hint = nearest(written, keys.iter().map(|k| k.name));
                 self.problem(key.span(), format!("unknown key \"{written}\" in [{name}]{hint}"));
             }
         }
-        for key in T::KEYS {
+        for key in keys {
+            if !key.tables.is_empty()
+                && let Some(DeValue::Array(items)) = table.get_mut(key.name).map(Spanned::get_mut)
+            {
+                for item in items.iter_mut() {
+                    let span = item.span();
+                    if let DeValue::Table(inner) = item.get_mut() {
+                        self.keys(&format!("{name}.{}", key.name), key.tables, inner, &span);
+                    }
+                }
+            }
             if table.contains_key(key.name) {
                 continue;
             }
@@ -200,6 +205,16 @@ impl Reader<'_> {
                 self.problem(span.clone(), format!("[{name}] needs \"{}\" ({})", key.name, key.ty));
             }
         }
+    }
+
+    fn table<T: Section>(&mut self, name: &str, value: Spanned<DeValue<'_>>) -> Option<Located<T>> {
+        let span = value.span();
+        let DeValue::Table(mut table) = value.into_inner() else {
+            self.problem(span, format!("\"{name}\" is a table: write [{name}]"));
+            return None;
+        };
+        let before = self.problems.len();
+        self.keys(name, T::KEYS, &mut table, &span);
         if self.problems.len() > before {
             return None;
         }

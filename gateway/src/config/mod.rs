@@ -7,6 +7,7 @@ mod network;
 mod reference;
 mod schema;
 mod secret;
+mod tables;
 mod validate;
 mod values;
 
@@ -15,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 pub use connection::{Endpoint, Server};
 pub use load::{Problem, nearest};
-pub use model::{EngineName, Gateway, LeaveName, LeaveWord, LogFormat, SslMode, Table, UnsupportedTypes};
+pub use model::{EngineName, Gateway, LeaveName, LeaveWord, LogFormat, SslMode, UnsupportedTypes};
 pub use network::{LinkConfig, ResidencyConfig};
 pub use reference::page as reference_page;
+pub use tables::{PlacementConfig, TableConfig};
 pub use validate::{Config, RemoteSiteConfig, SiteConfig, SiteProcessConfig, SourceConfig, TlsFiles, UserConfig};
 pub use values::{ByteSize, Period};
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::schema::{Setting, section, setting_types};
+use super::schema::{Key, Section, Setting, section, setting_types};
 use super::values::{ByteSize, Period};
 
 setting_types! {
@@ -258,16 +258,19 @@ section! {
 }
 
 section! {
-    /// Gives one table of a source a name of its own, beside the schemas that sources have anyway.
+    /// Gives a table a name of its own, beside the schemas that sources have anyway: one table of one source (`source` and
+    /// `remote`), or one whose rows are at several placements (`[[table.placement]]`).
     Table {
         /// Schema it appears in.
         schema: String = r#""public""#,
         /// Name it appears under.
         name: String,
         /// The source that holds it.
-        source: String,
+        source: Option<String>,
         /// Its name there, with schema if that is not the source's default: `orders`, `sales.orders`.
-        remote: String,
+        remote: Option<String>,
+        /// Where its rows are, instead of `source` and `remote`.
+        placement: Option<Vec<TablePlacement>>,
     }
 }
 
@@ -286,6 +289,28 @@ section! {
         /// gateway's own site is among them.
         leave: LeaveName,
     }
+}
+
+section! {
+    /// One of several places where rows of the `[[table]]` above it are. Placements with the same `where`, or without any, hold
+    /// the same rows: they are replicas, and a query reads one of them. Placements with different ones hold different rows, which
+    /// together are the table. All need the same columns with the same types; lengths may differ.
+    TablePlacement {
+        /// The source.
+        source: String,
+        /// The table's name there, with schema if that is not the source's default.
+        remote: String,
+        /// SQL condition over the table's columns that is true for every row here: `region = 'eu'`. A query whose own conditions
+        /// contradict it does not ask this source. Constants mean the same in every session: the time zone is UTC.
+        r#where: Option<String>,
+        /// Name of the rows that are here, where `where` cannot tell them from others: placements of one part are replicas.
+        part: Option<String>,
+    }
+}
+
+impl Setting for Vec<TablePlacement> {
+    const TYPE: &'static str = "list of tables";
+    const TABLES: &'static [Key] = TablePlacement::KEYS;
 }
 
 section! {

@@ -1,6 +1,6 @@
 //! The reference page `docs/configuration.md`, written from the same declarations the loader reads.
 
-use super::model::{Gateway, Link, Residency, Site, SiteProcess, Source, Table, User};
+use super::model::{Gateway, Link, Residency, Site, SiteProcess, Source, Table, TablePlacement, User};
 use super::schema::{Key, Section};
 
 const HEAD: &str = "\
@@ -50,6 +50,7 @@ pub fn page() -> String {
     section::<Link>(&mut out, "[[link]]");
     section::<Source>(&mut out, "[[source]]");
     section::<Table>(&mut out, "[[table]]");
+    section::<TablePlacement>(&mut out, "[[table.placement]]");
     section::<Residency>(&mut out, "[[residency]]");
     section::<User>(&mut out, "[[user]]");
     section::<SiteProcess>(&mut out, "[site]");
@@ -65,7 +66,7 @@ fn section<T: Section>(out: &mut String, title: &str) {
         "\n## `{title}`\n\n{}\n\n| key | type | default | meaning |\n|---|---|---|---|\n",
         text(T::DOCS)
     ));
-    for Key { name, docs, ty, default, required } in T::KEYS {
+    for Key { name, docs, ty, default, required, .. } in T::KEYS {
         let default = match default {
             Some(default) => format!("`{default}`"),
             None if *required => "required".to_string(),

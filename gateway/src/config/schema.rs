@@ -16,6 +16,16 @@ pub struct Key {
     /// TOML text of the default.
     pub default: Option<&'static str>,
     pub required: bool,
+    /// The keys of the tables that it is a list of.
+    pub tables: &'static [Key],
+}
+
+/// A field's name as the file has it.
+pub const fn written(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
 }
 
 /// A configuration table.
@@ -28,11 +38,13 @@ pub trait Section: DeserializeOwned {
 pub trait Setting: DeserializeOwned {
     const TYPE: &'static str;
     const OPTIONAL: bool = false;
+    const TABLES: &'static [Key] = &[];
 }
 
 impl<T: Setting> Setting for Option<T> {
     const TYPE: &'static str = T::TYPE;
     const OPTIONAL: bool = true;
+    const TABLES: &'static [Key] = T::TABLES;
 }
 
 macro_rules! setting_types {
@@ -71,11 +83,12 @@ macro_rules! section {
                 let default: &[&'static str] = &[$($default)?];
                 let default = if default.is_empty() { None } else { Some(default[0]) };
                 $crate::config::schema::Key {
-                    name: stringify!($key),
+                    name: $crate::config::schema::written(stringify!($key)),
                     docs: &[$($key_docs),*],
                     ty: <$ty as $crate::config::schema::Setting>::TYPE,
                     default,
                     required: default.is_none() && !<$ty as $crate::config::schema::Setting>::OPTIONAL,
+                    tables: <$ty as $crate::config::schema::Setting>::TABLES,
                 }
             }),*];
         }

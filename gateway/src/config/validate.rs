@@ -10,6 +10,7 @@ use super::load::{Located, Problem, Raw, RawSite, nearest};
 use super::model::{Gateway, Site, SiteProcess, Source, Table, UnsupportedTypes, User};
 use super::network::{LinkConfig, ResidencyConfig};
 use super::secret::secret;
+use super::tables::{TableConfig, table_placements};
 use crate::pg::auth::Verifier;
 
 /// Heartbeats come four times as often.
@@ -30,7 +31,7 @@ pub struct Config {
     pub home: String,
     pub links: Vec<LinkConfig>,
     pub sources: Vec<SourceConfig>,
-    pub tables: Vec<Table>,
+    pub tables: Vec<TableConfig>,
     pub residency: Vec<ResidencyConfig>,
     pub users: Vec<UserConfig>,
 }
@@ -94,7 +95,7 @@ pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
     let gateway = checker.gateway(raw.gateway, !raw.users.is_empty(), http_token.is_some());
     let sites = checker.sites(&raw.sites);
     let sources = checker.sources(&raw.sources, &sites);
-    checker.tables(&raw.tables, &sources, sites.iter().any(|s| s.remote.is_some()));
+    let tables = checker.tables(&raw.tables, &sources, sites.iter().any(|s| s.remote.is_some()));
     let home = checker.home(&sites, &raw.links, &raw.residency);
     let links = checker.links(&raw.links, &sites, &home);
     let residency = checker.residency(raw.residency, &sources, &sites, &home);
@@ -102,7 +103,6 @@ pub(super) fn check(raw: Raw, path: &Path) -> Result<Config, Vec<Problem>> {
     if !checker.problems.is_empty() {
         return Err(checker.problems);
     }
-    let tables = raw.tables.into_iter().map(|t| t.value).collect();
     let path = path.to_path_buf();
     Ok(Config { path, gateway, http_token, sites, home, links, sources, tables, residency, users })
 }
@@ -318,8 +318,9 @@ impl Checker {
     }
 
     /// `more`: sources that are not known yet may turn up at sites elsewhere.
-    fn tables(&mut self, tables: &[Located<Table>], sources: &[SourceConfig], more: bool) {
+    fn tables(&mut self, tables: &[Located<Table>], sources: &[SourceConfig], more: bool) -> Vec<TableConfig> {
         let mut seen = HashSet::new();
+        let mut out = Vec::new();
         for table in tables {
             if !seen.insert((&table.schema, &table.name)) {
                 self.problem(table.line, format!("there are two tables \"{}.{}\"", table.schema, table.name));
@@ -327,12 +328,21 @@ impl Checker {
             if table.schema != "public" && RESERVED_SCHEMAS.contains(&table.schema.as_str()) {
                 self.problem(table.line, format!("\"{}\" is a schema of the gateway itself", table.schema));
             }
-            if !more && !sources.iter().any(|s| s.name == table.source) {
-                let hint = nearest(&table.source, sources.iter().map(|s| s.name.as_str()));
-                let message = format!("table \"{}\": there is no [[source]] \"{}\"{hint}", table.name, table.source);
-                self.problem(table.line, message);
+            let placements = table_placements(table).unwrap_or_else(|message| {
+                self.problem(table.line, format!("table \"{}\": {message}", table.name));
+                Vec::new()
+            });
+            for placement in &placements {
+                if !more && !sources.iter().any(|s| s.name == placement.source) {
+                    let hint = nearest(&placement.source, sources.iter().map(|s| s.name.as_str()));
+                    let message =
+                        format!("table \"{}\": there is no [[source]] \"{}\"{hint}", table.name, placement.source);
+                    self.problem(table.line, message);
+                }
             }
+            out.push(TableConfig { schema: table.schema.clone(), name: table.name.clone(), placements });
         }
+        out
     }
 
     fn users(&mut self, users: &[Located<User>]) -> Vec<UserConfig> {

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::names::{Found, catalog};
 use super::sources::Connectors;
-use crate::config::{Config, Table};
+use crate::config::{Config, TableConfig};
 
 /// How long the start waits for sources.
 const START_WAIT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ enum Which {
 
 struct State {
     connectors: Connectors,
-    tables: Vec<Table>,
+    tables: Vec<TableConfig>,
     users: Vec<String>,
     found: Found,
     /// Questions asked so far, and by source the newest that was answered: an older answer that comes later is out of date.

@@ -16,6 +16,7 @@ use planner::explain::{self, Measured};
 use planner::plan::QueryPlan;
 use planner::{Error, PgType, QueryContext, Result};
 
+use super::again;
 use super::catalog::CatalogKeeper;
 use super::sources::{Connectors, Identity};
 use super::system::System;
@@ -38,11 +39,12 @@ struct PlanKey {
     context: QueryContext,
 }
 
+#[derive(Clone)]
 pub struct Engine {
     executor: Arc<Executor>,
     catalog: Arc<CatalogKeeper>,
     queries: Arc<Queries>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     identity: Identity,
     plans: Cache<PlanKey, Arc<QueryPlan>>,
 }
@@ -58,7 +60,7 @@ impl Engine {
         Self { executor, catalog, queries, clock, identity, plans: Cache::new(CACHED_PLANS) }
     }
 
-    fn execute(&self, request: &RunRequest) -> Result<QueryStream> {
+    pub(super) fn execute(&self, request: &RunRequest) -> Result<QueryStream> {
         // A prepared statement keeps its plan; what was allowed then may not be now.
         if request.plan.residency != self.catalog.snapshot().residency {
             let message = "the rules about what may leave its site have changed since this statement was planned";
@@ -127,7 +129,8 @@ impl QueryEngine for Engine {
     }
 
     async fn run(&self, request: RunRequest) -> Result<BatchStream> {
-        Ok(Box::pin(self.execute(&request)?))
+        let stream = self.execute(&request)?;
+        Ok(again::begun(self.clone(), request, stream))
     }
 
     async fn explain(&self, request: RunRequest, options: ExplainOptions) -> Result<Vec<String>> {

@@ -3,10 +3,12 @@
 //! A front end knows clients and sessions; a [`QueryEngine`] knows the catalog, the planner and the sites. Between them stand
 //! immutable plans and streams of record batches.
 
+mod again;
 mod catalog;
 mod engine;
 pub(crate) mod names;
 pub(crate) mod network;
+mod placements;
 mod residency;
 pub(crate) mod sources;
 mod start;
@@ -45,6 +47,8 @@ pub struct PlanRequest {
 #[derive(Clone, Debug)]
 pub struct RunRequest {
     pub query: QueryId,
+    /// The text it was planned from.
+    pub sql: Arc<str>,
     pub plan: Arc<QueryPlan>,
     /// Exactly one for each of the plan's parameters, of its type.
     pub parameters: Vec<ParameterValue>,

@@ -1,19 +1,18 @@
 //! From what the sources hold to the names clients see.
 //!
-//! A source's default schema appears as `<source>`, its others as `<source>_<schema>`; a `[[table]]` gives one table a second
-//! name. Nothing is hidden silently: two tables of one name are an error of the configuration, reported with both.
+//! A source's default schema appears as `<source>`, its others as `<source>_<schema>`; a `[[table]]` gives a table a
+//! name of its own. Nothing is hidden silently: two tables of one name are an error of the configuration, reported with both.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cost_model::{SiteId, SourceId};
-use planner::catalog::{
-    Catalog, KeyKind, Placement, Source, SourceSchema, SourceTable, Table as CatalogTable, name_oid,
-};
+use planner::catalog::{Catalog, KeyKind, Source, SourceSchema, Table as CatalogTable, name_oid};
 
+use super::placements::{self, Missing};
 use super::sources::Connectors;
 use super::{network, residency, system};
-use crate::config::Table;
+use crate::config::TableConfig;
 
 /// Everything known of the sources right now.
 #[derive(Clone, Default)]
@@ -30,7 +29,7 @@ pub fn catalog(
     version: u64,
     found: &Found,
     connectors: &Connectors,
-    tables: &[Table],
+    tables: &[TableConfig],
     users: &[String],
 ) -> (Catalog, Vec<String>) {
     let mut problems = Vec::new();
@@ -61,26 +60,19 @@ pub fn catalog(
             } else {
                 format!("{id}_{}", table.remote_schema)
             };
-            add(&mut catalog, &mut oids, &mut problems, id, table, client_schema, table.remote_name.clone());
+            let table = placements::whole(client_schema, table.remote_name.clone(), id, table);
+            add(&mut catalog, &mut oids, &mut problems, table);
         }
     }
     for wanted in tables {
-        let id = SourceId::new(&wanted.source);
-        let Some(schema) = found.schemas.get(&id) else { continue };
-        let (remote_schema, remote_name) = wanted
-            .remote
-            .split_once('.')
-            .map_or((schema.default_schema.as_str(), wanted.remote.as_str()), |(schema, name)| (schema, name));
-        let table = schema.tables.iter().find(|t| t.remote_schema == remote_schema && t.remote_name == remote_name);
-        match table {
-            Some(table) => {
-                let name = wanted.name.clone();
-                add(&mut catalog, &mut oids, &mut problems, &id, table, wanted.schema.clone(), name);
+        match placements::table(wanted, found) {
+            Ok(table) => add(&mut catalog, &mut oids, &mut problems, table),
+            Err(missing) => {
+                if let Missing::Wrong(why) = &missing {
+                    problems.push(format!("[[table]] {}.{}: {why}", wanted.schema, wanted.name));
+                }
+                catalog.left_out.insert((wanted.schema.clone(), wanted.name.clone()), missing.reason());
             }
-            None => problems.push(format!(
-                "[[table]] {}.{}: source \"{id}\" has no table \"{}\"",
-                wanted.schema, wanted.name, wanted.remote
-            )),
         }
     }
     for (schema, tables) in &mut catalog.schemas {
@@ -102,42 +94,17 @@ pub fn catalog(
 /// As PostgreSQL numbers them.
 const FIXED_SCHEMAS: &[(&str, u32)] = &[("pg_catalog", 11), ("public", 2200), ("information_schema", 13_226)];
 
-fn add(
-    catalog: &mut Catalog,
-    oids: &mut BTreeSet<u32>,
-    problems: &mut Vec<String>,
-    source: &SourceId,
-    table: &SourceTable,
-    schema: String,
-    name: String,
-) {
-    let tables = catalog.schemas.entry(schema.clone()).or_default();
-    if let Some(other) = tables.get(&name) {
-        let other = other.placements.first().map_or("the gateway", |p| p.source.as_str());
-        problems.push(format!("table {schema}.{name} of source \"{source}\" is there already, from \"{other}\""));
+fn add(catalog: &mut Catalog, oids: &mut BTreeSet<u32>, problems: &mut Vec<String>, mut table: CatalogTable) {
+    let tables = catalog.schemas.entry(table.schema.clone()).or_default();
+    let source = |table: &CatalogTable| table.placements.first().map_or("the gateway".into(), |p| p.source.to_string());
+    if let Some(other) = tables.get(&table.name) {
+        let (schema, name) = (&table.schema, &table.name);
+        let (new, old) = (source(&table), source(other));
+        problems.push(format!("table {schema}.{name} of source \"{new}\" is there already, from \"{old}\""));
         return;
     }
-    let table = CatalogTable {
-        oid: free_oid(&[&schema, &name], oids),
-        key_oids: Vec::new(),
-        kind: table.kind,
-        columns: table.columns.clone(),
-        keys: table.keys.clone(),
-        placements: vec![Placement {
-            source: source.clone(),
-            remote_schema: table.remote_schema.clone(),
-            remote_name: table.remote_name.clone(),
-            predicate: None,
-            replica_group: 0,
-        }],
-        rows: table.rows,
-        bytes: table.bytes,
-        comment: table.comment.clone(),
-        skipped: table.skipped.clone(),
-        schema,
-        name: name.clone(),
-    };
-    tables.insert(name, Arc::new(table));
+    table.oid = free_oid(&[&table.schema, &table.name], oids);
+    tables.insert(table.name.clone(), Arc::new(table));
 }
 
 /// Gives keys names that no other relation of the schema has, as PostgreSQL's indexes must, and OIDs. MySQL calls every primary

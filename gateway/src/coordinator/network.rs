@@ -64,7 +64,8 @@ pub fn nodes(connectors: &Connectors) -> Vec<Node> {
     let elsewhere = |name: &SiteId, remote: &RemoteSite| Node {
         name: name.clone(),
         home: false,
-        computes: matches!(remote.state(), SiteState::Connected(connected) if connected.same_functions),
+        // Sites serve scans; they run no steps of a plan yet.
+        computes: false,
         round_trip: remote.round_trip(),
     };
     let configured = connectors.sites.iter().filter_map(|site| match &site.remote {

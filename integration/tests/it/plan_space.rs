@@ -19,7 +19,11 @@ const SPREAD: [&str; 8] = ["postgres", "postgres", "parquet", "mariadb", "parque
 const BY_ROW: [&str; 2] = ["22003", "22012"];
 
 /// Asks everything under every number's plan; says what is wrong.
-async fn under_many_plans(gateway: &TestGateway, queries: &[(String, String, Vec<u64>)], search_path: &str) -> Vec<String> {
+async fn under_many_plans(
+    gateway: &TestGateway,
+    queries: &[(String, String, Vec<u64>)],
+    search_path: &str,
+) -> Vec<String> {
     let oracle = connect(&shared().postgres.url()).await.unwrap();
     ask(&oracle, "set timezone = 'UTC'").await;
     let mut client = connect(&gateway.url()).await.unwrap();
@@ -34,7 +38,9 @@ async fn under_many_plans(gateway: &TestGateway, queries: &[(String, String, Vec
             match (judge(&expected, &answer, false, &[]), &expected, &answer) {
                 (Verdict::Right | Verdict::Refused(_), ..) => {}
                 (_, Answer::Error { sqlstate, .. }, Answer::Rows(_)) if BY_ROW.contains(&sqlstate.as_str()) => {}
-                (Verdict::Wrong(how), ..) => wrong.push(format!("[seed {seed}, reduction {reduction}] {ours}\n    {how}")),
+                (Verdict::Wrong(how), ..) => {
+                    wrong.push(format!("[seed {seed}, reduction {reduction}] {ours}\n    {how}"))
+                }
             }
             if answer.is_lost() {
                 client = connect(&gateway.url()).await.unwrap();

@@ -6,10 +6,10 @@
 use std::mem;
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Statement, UnaryOperator, Value, visit_expressions_mut};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, VisitMut, visit_expressions_mut};
 
-pub(super) fn release_operands(statement: &mut Statement) {
-    let _ = visit_expressions_mut(statement, |expr| {
+pub(super) fn release_operands(parsed: &mut impl VisitMut) {
+    let _ = visit_expressions_mut(parsed, |expr| {
         release(expr);
         ControlFlow::<()>::Continue(())
     });

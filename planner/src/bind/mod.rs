@@ -26,6 +26,7 @@ mod node;
 mod order;
 mod ordinality;
 pub mod parse;
+mod predicate;
 mod query;
 mod relation;
 mod respell;
@@ -55,6 +56,7 @@ use crate::plan::OutputColumn;
 pub use binder::{Binder, BoundSubquery};
 pub use clause::Clause;
 pub use parse::{ParsedStatement, parse};
+pub use predicate::bind_predicate;
 pub use scope::{Scope, ScopeColumn};
 pub use window::BoundWindow;
 

@@ -7,7 +7,7 @@ use arrow::datatypes::FieldRef;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchema, TableReference};
 use datafusion_expr::logical_plan::{Subquery, TableScanBuilder};
-use datafusion_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Projection, TableSource};
+use datafusion_expr::{EmptyRelation, Expr, Filter, LogicalPlan, Projection, SubqueryAlias, TableSource, Union};
 
 use crate::error::{Error, Result};
 use crate::pgsem::Typed;
@@ -23,6 +23,13 @@ pub(super) fn filter(input: LogicalPlan, predicate: Expr) -> Result<LogicalPlan>
 /// A leaf whose columns are qualified by `relation`.
 pub(super) fn scan(relation: &str, source: Arc<dyn TableSource>) -> Result<LogicalPlan> {
     Ok(LogicalPlan::TableScan(TableScanBuilder::new(TableReference::bare(relation), source).build()?))
+}
+
+/// The rows of all inputs, which have the same columns, qualified by `relation`.
+pub(super) fn union_all(relation: &str, inputs: Vec<LogicalPlan>) -> Result<LogicalPlan> {
+    let union = LogicalPlan::Union(Union::try_new(inputs.into_iter().map(Arc::new).collect())?);
+    let alias = SubqueryAlias::try_new(Arc::new(union), TableReference::bare(relation))?;
+    Ok(LogicalPlan::SubqueryAlias(alias))
 }
 
 /// The one empty row of a query without FROM.

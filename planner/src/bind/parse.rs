@@ -28,11 +28,7 @@ pub struct ParsedStatement {
 /// Parses a string of statements separated by semicolons; empty statements are left out.
 pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
     let dialect = PostgreSqlDialect {};
-    let mut tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|e| {
-        Error::new(state::SYNTAX_ERROR, syntax_message(&e.message)).or_position(char_position(sql, e.location))
-    })?;
-    check_chains(&tokens)?;
-    rewrite_unparsed(sql, &mut tokens)?;
+    let mut tokens = tokens(sql)?;
     let places = places(sql, &tokens);
     let calls = passthrough_calls(&tokens);
     spell_out_table(&mut tokens);
@@ -60,6 +56,30 @@ pub fn parse(sql: &str) -> Result<Vec<ParsedStatement>> {
             calls.iter().filter(|(at, _)| from <= *at && *at < to).map(|(_, call)| call.clone()).collect();
         statements.push(ParsedStatement { statement, range: start..end, passthrough });
     }
+}
+
+/// Parses an expression that stands alone.
+pub(super) fn parse_expression(text: &str) -> Result<ast::Expr> {
+    let mut tokens = tokens(text)?;
+    super::respell::respell(&mut tokens)?;
+    let dialect = PostgreSqlDialect {};
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_NESTING).with_tokens_with_locations(tokens);
+    let mut expr = parser.parse_expr().map_err(|e| parser_error(text, e))?;
+    super::distinct_from::release_operands(&mut expr);
+    let next = parser.peek_token();
+    match next.token {
+        Token::EOF => Ok(expr),
+        token => Err(near(&token.to_string()).or_position(char_position(text, next.span.start))),
+    }
+}
+
+fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>> {
+    let mut tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize_with_location().map_err(|e| {
+        Error::new(state::SYNTAX_ERROR, syntax_message(&e.message)).or_position(char_position(sql, e.location))
+    })?;
+    check_chains(&tokens)?;
+    rewrite_unparsed(sql, &mut tokens)?;
+    Ok(tokens)
 }
 
 /// After every place.

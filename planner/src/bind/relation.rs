@@ -43,14 +43,20 @@ impl Binder<'_> {
 
     fn scan(&mut self, names: &[String]) -> Result<FromItem> {
         let table = self.find_table(names)?;
-        let Some(placement) = table.placements.first() else {
-            return Err(Error::internal(format!("table \"{}\" has no placement", table.name)));
-        };
-        if table.placements.iter().any(|p| p.replica_group != placement.replica_group) {
-            return Err(Error::unsupported("a table in several parts"));
+        self.scan_table(table)
+    }
+
+    pub(super) fn scan_table(&mut self, table: Arc<Table>) -> Result<FromItem> {
+        let mut parts = Vec::new();
+        for placement in table.parts() {
+            let source = CatalogTable::new(table.clone(), placement.clone());
+            parts.push(node::scan(&self.fresh("r"), Arc::new(source))?);
         }
-        let alias = self.fresh("r");
-        let plan = node::scan(&alias, Arc::new(CatalogTable::new(table.clone(), placement.clone())))?;
+        let plan = match parts.len() {
+            0 => return Err(Error::internal(format!("table \"{}\" has no placement", table.name))),
+            1 => parts.swap_remove(0),
+            _ => node::union_all(&self.fresh("r"), parts)?,
+        };
         let columns: Vec<_> = table
             .columns
             .iter()
@@ -69,6 +75,16 @@ impl Binder<'_> {
         item.names.relations[0].schema = Some(table.schema.clone());
         item.names.relations[0].table = Some(table);
         Ok(item)
+    }
+
+    /// A configured table that is missing for a reason that is known.
+    fn left_out(&self, schema: Option<&String>, name: &str) -> Option<Error> {
+        let schemas = schema.map_or(self.ctx.search_path.as_slice(), std::slice::from_ref);
+        let reason = |schema: &String| self.catalog.left_out.get(&(schema.clone(), name.to_string()));
+        let (schema, why) = schemas.iter().find_map(|schema| Some((schema, reason(schema)?)))?;
+        let message = format!("table \"{schema}.{name}\" cannot be made of its placements: {why}");
+        let error = Error::new(state::UNDEFINED_TABLE, message);
+        Some(error.with_hint("It is a [[table]] of the configuration; \"narrows check\" tests it."))
     }
 
     /// Adds `tableoid` to a table's rows, if the statement says the word.
@@ -120,6 +136,9 @@ impl Binder<'_> {
                 s == id || s.strip_prefix(id).is_some_and(|rest| rest.starts_with('_'))
             })
         });
+        if let Some(error) = self.left_out(schema, name) {
+            return Err(error);
+        }
         Err(match source {
             Some((id, reason)) => {
                 Error::new(state::CANNOT_CONNECT, format!("source \"{id}\" is not available: {reason}"))

@@ -42,6 +42,7 @@ fn table(name: &str, oid: u32, columns: Vec<Column>, key: Option<&str>) -> Arc<T
             remote_name: name.into(),
             predicate: None,
             replica_group: 0,
+            part: None,
         }],
         rows: None,
         bytes: None,

@@ -125,7 +125,7 @@ impl Cutter<'_> {
     fn write(&self, wanted: &Pending, all: &[Pending], transfers: &[Chosen], position: usize) -> Result<Fragment> {
         let remote = &self.fragments[wanted.old];
         let reader = all.iter().find(|p| p.reads.contains_key(&wanted.old)).map(|p| &self.fragments[p.old].source.site);
-        let goes_to = reader.unwrap_or_else(|| self.residency.home());
+        let goes_to = reader.map_or(self.network.home, |site| self.position_of(site));
         self.residency.check(&remote.plan, wanted.outputs.iter().map(|(i, _)| *i), goes_to)?;
         let emitter = self.emitter(&remote.source)?;
         let mut block = remote.block.clone();
@@ -178,8 +178,7 @@ impl Cutter<'_> {
         let bytes = (rows * kept * width).round();
         let to = reader.map_or(self.network.home, |site| self.position_of(site));
         let link = self.network.links.link(self.position_of(&remote.source.site), to)?;
-        let seconds =
-            constants.scan(remote.source.kind, rows * kept, bytes) + constants.transfer(&link).seconds(bytes);
+        let seconds = constants.scan(remote.source.kind, rows * kept, bytes) + constants.transfer(&link).seconds(bytes);
         Some((bytes, seconds))
     }
 }

@@ -27,7 +27,6 @@ use datafusion_expr::{Expr, Filter, LogicalPlan, Subquery};
 use crate::bind::BoundQuery;
 use crate::catalog::{Catalog, EngineKind, Source};
 use crate::context::{Pushdown, QueryContext, Reduction};
-use crate::search::network::Network;
 use crate::emit::block::{Block, Emitter};
 use crate::emit::expr::Scopes;
 use crate::emit::{Refusal, Written, dialect};
@@ -36,8 +35,9 @@ use crate::optimize;
 use crate::pgtype::{PgType, oid};
 use crate::plan::{Considered, Fragment, QueryPlan};
 use crate::residency::Residency;
+use crate::search::network::Network;
 use crate::source::{CatalogTable, PassthroughQuery};
-use crate::stats;
+use crate::{prune, replica, stats};
 
 /// A subtree that one source answers, so far.
 #[derive(Clone)]
@@ -95,7 +95,9 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         let message = format!("a result of type character without a length (column \"{}\")", column.name);
         return Err(Error::unsupported(message).with_hint("Cast it to text or to character(n)."));
     }
-    let optimized = partial::rewrite(optimize::optimize(bound.plan)?, catalog, &bound.parameters, ctx)?;
+    let parts = prune::count(&bound.plan)?;
+    let optimized = replica::choose(optimize::optimize(bound.plan)?, catalog, ctx)?;
+    let optimized = partial::rewrite(optimized, catalog, &bound.parameters, ctx)?;
     let sources = place::with_computes(catalog, ctx);
     let mut cutter = Cutter {
         emitters: BTreeMap::new(),
@@ -108,7 +110,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         residency: Residency::of(catalog),
         keys_stay: false,
         fragments: Vec::new(),
-        refusals: Vec::new(),
+        refusals: prune::notes(&parts, &optimized)?,
         placements: RefCell::default(),
     };
     for (id, source) in &sources {
@@ -124,7 +126,7 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         }
         part => {
             let shell = cutter.localise(part)?;
-            let (shell, fragments) = cutter.finish(optimize::prune(shell)?)?;
+            let (shell, fragments) = cutter.finish(optimize::drop_columns(shell)?)?;
             (optimize::optimize_shell(shell)?, fragments)
         }
     };
@@ -231,7 +233,7 @@ impl Cutter<'_> {
             Pushdown::Off => matches!(node, LogicalPlan::SubqueryAlias(_)),
             Pushdown::Filter => match node {
                 LogicalPlan::SubqueryAlias(_) => true,
-                LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e, Expr::Column(_))),
+                LogicalPlan::Projection(p) => p.expr.iter().all(|e| matches!(e.clone().unalias(), Expr::Column(_))),
                 _ => false,
             },
         }

@@ -184,7 +184,8 @@ fn tables(plan: &LogicalPlan) -> Vec<String> {
         if let LogicalPlan::TableScan(scan) = node {
             if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
                 found.push(table.table.name.clone());
-            } else if let Some(origin) = scan.source.downcast_ref::<FragmentRelation>().and_then(|r| r.origin.as_ref()) {
+            } else if let Some(origin) = scan.source.downcast_ref::<FragmentRelation>().and_then(|r| r.origin.as_ref())
+            {
                 found.extend(tables(&origin.plan));
             }
         }

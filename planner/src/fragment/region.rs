@@ -142,7 +142,8 @@ impl Cutter<'_> {
                 Some((block, join)) if taken.iter().any(is_equality) => {
                     conjuncts.retain(|c| !taken.contains(c));
                     let plan = LogicalPlan::Join(join);
-                    groups[a] = Group { members, part: Part::Remote(Box::new(Remote { source, block, plan, moved: false })) };
+                    groups[a] =
+                        Group { members, part: Part::Remote(Box::new(Remote { source, block, plan, moved: false })) };
                     groups.remove(b);
                     refused.clear();
                 }
@@ -190,7 +191,8 @@ impl Cutter<'_> {
                 group.ok_or_else(|| Error::internal("a group of relations is joined twice"))
             }
             Order::Join(inputs, at) => {
-                let (left, right) = (self.join_in_order(&inputs[0], joining)?, self.join_in_order(&inputs[1], joining)?);
+                let (left, right) =
+                    (self.join_in_order(&inputs[0], joining)?, self.join_in_order(&inputs[1], joining)?);
                 let members: BTreeSet<usize> = left.members.union(&right.members).copied().collect();
                 let is_ready = |c: &Expr| reads(c, joining.relations).is_subset(&members);
                 let (ready, rest): (Vec<Expr>, _) =

@@ -105,8 +105,8 @@ pub fn row_width(plan: &LogicalPlan) -> f64 {
 /// Bytes per value of a column of the result.
 pub fn column_width(plan: &LogicalPlan, column: usize) -> f64 {
     let (qualifier, field) = plan.schema().qualified_field(column);
-    let known = column_stats(&Expr::Column(Column::from((qualifier, field))), plan).and_then(|s| s.width);
-    known.unwrap_or_else(|| field.data_type().primitive_width().map_or(UNKNOWN_WIDTH, |w| w as f64))
+    let measured = known(&Expr::Column(Column::from((qualifier, field))), plan).and_then(|k| k.width);
+    measured.unwrap_or_else(|| field.data_type().primitive_width().map_or(UNKNOWN_WIDTH, |w| w as f64))
 }
 
 /// What a condition between relations leaves of their product, if nothing is known of its columns.
@@ -117,7 +117,7 @@ pub fn guess(condition: &Expr) -> f64 {
 
 /// Values of an expression in its table, and the rows of that table.
 pub fn key_values(expr: &Expr, plan: &LogicalPlan) -> (Option<f64>, Option<f64>) {
-    (distinct(expr, plan), base_column(expr, plan).and_then(|(table, _)| table.table.rows))
+    (distinct(expr, plan), known(expr, plan).and_then(|k| k.rows))
 }
 
 fn selectivity(predicate: &Expr, input: &LogicalPlan) -> f64 {
@@ -134,8 +134,8 @@ fn selectivity(predicate: &Expr, input: &LogicalPlan) -> f64 {
             let each = distinct(&list.expr, input).map_or(EQUALITY, |d| 1.0 / d);
             (each * list.list.len() as f64).min(1.0)
         }
-        Expr::IsNull(e) => column_stats(e, input).and_then(|s| s.null_fraction).unwrap_or(0.05),
-        Expr::IsNotNull(e) => 1.0 - column_stats(e, input).and_then(|s| s.null_fraction).unwrap_or(0.05),
+        Expr::IsNull(e) => known(e, input).and_then(|k| k.null_fraction).unwrap_or(0.05),
+        Expr::IsNotNull(e) => 1.0 - known(e, input).and_then(|k| k.null_fraction).unwrap_or(0.05),
         Expr::Not(e) => 1.0 - selectivity(e, input),
         _ => OTHER,
     }
@@ -165,60 +165,94 @@ pub fn distinct_of(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
 }
 
 fn distinct(expr: &Expr, plan: &LogicalPlan) -> Option<f64> {
-    let (table, column) = base_column(expr, plan)?;
-    let column = &table.table.columns[column];
-    let known = column.stats.distinct.filter(|d| *d >= 1.0);
-    // Whole numbers: no more than lie between the least and the greatest.
-    known.or_else(|| Some(range::whole_numbers(column)?.min(table.table.rows?).max(1.0)))
+    known(expr, plan)?.distinct.filter(|d| *d >= 1.0)
 }
 
 /// How many values the two sides of an equality have between them: every value of the side with fewer is on the other too.
 /// Where neither side's number is known, one of them is taken for a key, that of the smaller table.
 fn common_values(l: &Expr, left: &LogicalPlan, r: &Expr, right: &LogicalPlan) -> Option<f64> {
-    let known = distinct(l, left).into_iter().chain(distinct(r, right)).reduce(f64::max);
-    let rows_of_table = |e, plan| base_column(e, plan)?.0.table.rows;
-    known.or_else(|| Some(rows_of_table(l, left)?.min(rows_of_table(r, right)?)))
+    let both = distinct(l, left).into_iter().chain(distinct(r, right)).reduce(f64::max);
+    let rows_of_table = |e, plan| known(e, plan)?.rows;
+    both.or_else(|| Some(rows_of_table(l, left)?.min(rows_of_table(r, right)?)))
 }
 
-fn column_stats<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<&'p ColumnStats> {
-    let (table, column) = base_column(expr, plan)?;
-    Some(&table.table.columns[column].stats)
+/// What is known of an expression that is a table's column, seen through comparison keys and renaming.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Of the table.
+    rows: Option<f64>,
+    distinct: Option<f64>,
+    null_fraction: Option<f64>,
+    width: Option<f64>,
 }
 
-/// The table's column an expression is, seen through comparison keys and renaming.
-fn base_column<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<(&'p CatalogTable, usize)> {
+impl Known {
+    fn of(table: &CatalogTable, column: usize) -> Self {
+        let (rows, column) = (table.table.rows, &table.table.columns[column]);
+        let ColumnStats { distinct, null_fraction, width, .. } = column.stats;
+        // Whole numbers: no more than lie between the least and the greatest.
+        let bound = || Some(range::whole_numbers(column)?.min(rows?).max(1.0));
+        Self { rows, distinct: distinct.or_else(bound), null_fraction, width }
+    }
+
+    /// The rows of both together.
+    fn beside(self, other: Self) -> Self {
+        let both = |a: Option<f64>, b: Option<f64>| a.zip(b);
+        let rows = both(self.rows, other.rows);
+        // Keys are different in both, other values are the same ones.
+        let keys = |k: &Self| both(k.distinct, k.rows).is_some_and(|(distinct, rows)| distinct >= 0.9 * rows);
+        let add = keys(&self) && keys(&other);
+        let share = rows.map_or(0.5, |(a, b)| a / (a + b).max(1.0));
+        let mean = |a, b| both(a, b).map(|(a, b)| share * a + (1.0 - share) * b);
+        Self {
+            rows: rows.map(|(a, b)| a + b),
+            distinct: both(self.distinct, other.distinct).map(|(a, b)| if add { a + b } else { a.max(b) }),
+            null_fraction: mean(self.null_fraction, other.null_fraction),
+            width: mean(self.width, other.width),
+        }
+    }
+}
+
+fn known(expr: &Expr, plan: &LogicalPlan) -> Option<Known> {
     match expr {
-        Expr::Alias(a) => base_column(&a.expr, plan),
+        Expr::Alias(a) => known(&a.expr, plan),
         Expr::ScalarFunction(f) => {
             let transparent = PgFunc::of(&f.func)?.def.sql == SqlForm::Transparent;
-            transparent.then(|| base_column(f.args.first()?, plan)).flatten()
+            transparent.then(|| known(f.args.first()?, plan)).flatten()
         }
         Expr::Column(column) => match plan {
             LogicalPlan::TableScan(scan) => {
                 if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
-                    return Some((table, table.table.columns.iter().position(|c| c.name == column.name)?));
+                    return Some(Known::of(table, table.table.columns.iter().position(|c| c.name == column.name)?));
                 }
                 let relation = scan.source.downcast_ref::<FragmentRelation>()?;
                 let origin = relation.origin.as_ref()?;
                 let i = *origin.outputs.get(relation.schema.index_of(&column.name).ok()?)?;
-                let inner = Expr::Column(Column::from(origin.plan.schema().qualified_field(i)));
-                base_column(&inner, &origin.plan)
+                known(&nth_column(&origin.plan, i), &origin.plan)
             }
             LogicalPlan::Projection(p) => {
                 let i = p.schema.maybe_index_of_column(column)?;
-                base_column(p.expr.get(i)?, &p.input)
+                known(p.expr.get(i)?, &p.input)
             }
             LogicalPlan::SubqueryAlias(a) => {
-                let i = a.schema.maybe_index_of_column(column)?;
-                let inner = Expr::Column(Column::from(a.input.schema().qualified_field(i)));
-                base_column(&inner, &a.input)
+                known(&nth_column(&a.input, a.schema.maybe_index_of_column(column)?), &a.input)
+            }
+            LogicalPlan::Union(u) => {
+                let i = u.schema.maybe_index_of_column(column)?;
+                let all: Option<Vec<Known>> =
+                    u.inputs.iter().map(|input| known(&nth_column(input, i), input)).collect();
+                all?.into_iter().reduce(Known::beside)
             }
             other => other
                 .inputs()
                 .into_iter()
                 .find(|input| input.schema().has_column(column))
-                .and_then(|input| base_column(expr, input)),
+                .and_then(|input| known(expr, input)),
         },
         _ => None,
     }
+}
+
+fn nth_column(plan: &LogicalPlan, i: usize) -> Expr {
+    Expr::Column(Column::from(plan.schema().qualified_field(i)))
 }

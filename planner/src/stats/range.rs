@@ -4,9 +4,11 @@
 use datafusion_common::ScalarValue;
 use datafusion_expr::{Expr, LogicalPlan, Operator};
 
-use super::{base_column, selectivity};
+use super::{nth_column, selectivity};
 use crate::catalog::{Column, Table};
+use crate::pgsem::{PgFunc, SqlForm};
 use crate::pgtype::{PgType, oid};
+use crate::source::{CatalogTable, FragmentRelation};
 
 /// Smallest share that a range is taken to leave.
 const LEAST: f64 = 1e-4;
@@ -81,6 +83,43 @@ fn at<'p>(expr: &Expr, value: &ScalarValue, input: &'p LogicalPlan) -> Option<In
     let (min, max) = (number_of_text(stats.min.as_deref()?, ty)?, number_of_text(stats.max.as_deref()?, ty)?);
     let share = if max > min { ((number(value)? - min) / (max - min)).clamp(0.0, 1.0) } else { return None };
     Some(Interval { table: &table.table, column, low: share, high: share })
+}
+
+/// The table's column an expression is, seen through comparison keys, renaming and relations.
+fn base_column<'p>(expr: &Expr, plan: &'p LogicalPlan) -> Option<(&'p CatalogTable, usize)> {
+    match expr {
+        Expr::Alias(a) => base_column(&a.expr, plan),
+        Expr::ScalarFunction(f) => {
+            let transparent = PgFunc::of(&f.func)?.def.sql == SqlForm::Transparent;
+            transparent.then(|| base_column(f.args.first()?, plan)).flatten()
+        }
+        Expr::Column(column) => match plan {
+            LogicalPlan::TableScan(scan) => {
+                if let Some(table) = scan.source.downcast_ref::<CatalogTable>() {
+                    return Some((table, table.table.columns.iter().position(|c| c.name == column.name)?));
+                }
+                let relation = scan.source.downcast_ref::<FragmentRelation>()?;
+                let origin = relation.origin.as_ref()?;
+                let i = *origin.outputs.get(relation.schema.index_of(&column.name).ok()?)?;
+                base_column(&nth_column(&origin.plan, i), &origin.plan)
+            }
+            LogicalPlan::Projection(p) => {
+                let i = p.schema.maybe_index_of_column(column)?;
+                base_column(p.expr.get(i)?, &p.input)
+            }
+            LogicalPlan::SubqueryAlias(a) => {
+                base_column(&nth_column(&a.input, a.schema.maybe_index_of_column(column)?), &a.input)
+            }
+            // Its inputs' extremes are different ones.
+            LogicalPlan::Union(_) => None,
+            other => other
+                .inputs()
+                .into_iter()
+                .find(|input| input.schema().has_column(column))
+                .and_then(|input| base_column(expr, input)),
+        },
+        _ => None,
+    }
 }
 
 /// How many whole numbers or days lie between a column's extremes.

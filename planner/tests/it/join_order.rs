@@ -38,6 +38,7 @@ fn table(name: &str, rows: Option<f64>) -> Table {
         remote_name: name.into(),
         predicate: None,
         replica_group: 0,
+        part: None,
     };
     Table {
         schema: "public".into(),

@@ -55,6 +55,7 @@ fn table(schema: &str, name: &str, columns: Vec<Column>, oid: u32) -> Table {
             remote_name: name.into(),
             predicate: None,
             replica_group: 0,
+            part: None,
         }],
         rows: None,
         bytes: None,

@@ -179,7 +179,8 @@ fn keys_go_straight_to_what_they_filter() {
 
 #[test]
 fn chance_reaches_many_plans_and_all_are_sound() {
-    let query = "select c.name, sum(o.price) from customers c join orders o on o.ref = c.id join parts p on p.id = o.kind
+    let query =
+        "select c.name, sum(o.price) from customers c join orders o on o.ref = c.id join parts p on p.id = o.kind
                  left join (select kind from customers where id < 5) x on x.kind = p.kind
                  where exists (select 1 from parts q where q.ref = c.id) group by 1 order by 2 limit 3";
     let shapes = (1..200u64).map(|seed| {

@@ -136,6 +136,7 @@ async fn system_tables_are_read_when_the_query_runs() {
         remote_name: "sites".into(),
         predicate: None,
         replica_group: 0,
+        part: None,
     };
     let system = Arc::new(CatalogTable::new(Arc::new(table), placement));
     let system = LogicalPlanBuilder::scan("sites", system, Some(vec![0])).unwrap().build().unwrap();

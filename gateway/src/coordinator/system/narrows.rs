@@ -5,7 +5,7 @@ use std::sync::Arc;
 use connectors::remote::{RemoteSite, SiteState};
 use cost_model::{SiteId, SourceId};
 use planner::PgType;
-use planner::catalog::{Table, TableKind};
+use planner::catalog::{EngineKind, Placement, Table, TableKind};
 use planner::search::sets::contains;
 
 use super::System;
@@ -90,6 +90,21 @@ const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
         ],
         "Columns of the sources that have no PostgreSQL type here",
     ),
+    (
+        "placements",
+        &[
+            ("schema_name", PgType::TEXT),
+            ("table_name", PgType::TEXT),
+            ("part", PgType::INT4),
+            ("source", PgType::TEXT),
+            ("site", PgType::TEXT),
+            ("remote_schema", PgType::TEXT),
+            ("remote_name", PgType::TEXT),
+            ("predicate", PgType::TEXT),
+            ("row_estimate", PgType::FLOAT8),
+        ],
+        "Where the rows of the tables are; placements of one part hold the same rows",
+    ),
 ];
 
 pub fn relations() -> impl Iterator<Item = Arc<Table>> {
@@ -106,6 +121,7 @@ impl System {
             "sites" => self.sites(rows),
             "links" => self.links(rows),
             "queries" => self.queries(rows),
+            "placements" => self.placements(rows),
             _ => self.skipped_columns(rows),
         }
     }
@@ -209,5 +225,22 @@ impl System {
             .with("table_name", all.iter().map(|(t, _)| &t.name))
             .with("column_name", all.iter().map(|(_, (column, _))| column))
             .with("reason", all.iter().map(|(_, (_, reason))| reason))
+    }
+
+    fn placements(&self, rows: Rows) -> Rows {
+        let catalog = self.catalog.snapshot();
+        let remote = |p: &Placement| catalog.sources.get(&p.source).filter(|s| s.kind != EngineKind::System);
+        let of = |t: &'_ Arc<Table>| t.placements.iter().map(|p| (t.clone(), p.clone())).collect::<Vec<_>>();
+        let all: Vec<_> = catalog.tables().flat_map(of).filter_map(|(t, p)| Some((t, remote(&p)?, p))).collect();
+        let here = |(t, _, p): &(Arc<Table>, _, Placement)| p.part.as_ref().map_or(t.rows, |part| part.table.rows);
+        rows.with("schema_name", all.iter().map(|(t, ..)| &t.schema))
+            .with("table_name", all.iter().map(|(t, ..)| &t.name))
+            .with("part", all.iter().map(|(.., p)| i32::try_from(p.replica_group + 1).unwrap_or(i32::MAX)))
+            .with("source", all.iter().map(|(.., p)| p.source.to_string()))
+            .with("site", all.iter().map(|(_, source, _)| source.site.to_string()))
+            .with("remote_schema", all.iter().map(|(.., p)| &p.remote_schema))
+            .with("remote_name", all.iter().map(|(.., p)| &p.remote_name))
+            .with("predicate", all.iter().map(|(.., p)| p.predicate.clone()))
+            .with("row_estimate", all.iter().map(here))
     }
 }

@@ -61,6 +61,7 @@ pub fn define<'a>(
             remote_name: name.to_string(),
             predicate: None,
             replica_group: 0,
+            part: None,
         }],
         rows: None,
         bytes: None,

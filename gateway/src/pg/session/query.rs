@@ -28,6 +28,7 @@ pub struct Opened {
 
 /// A query with its values, ready to run.
 struct Bound {
+    sql: Arc<str>,
     plan: Arc<QueryPlan>,
     parameters: Vec<ParameterValue>,
     context: QueryContext,
@@ -139,13 +140,13 @@ impl Session {
     async fn bind(&mut self, prepared: &Prepared, parameters: Vec<ParameterValue>) -> Result<Bound, Fault> {
         let now = self.now();
         let context = self.settings.context(now);
+        let (text, offset) =
+            query_of(&prepared.statement).ok_or_else(|| Error::internal("a statement that is no query was bound"))?;
         if let Some((plan, planned_in)) = &prepared.planned
             && *planned_in == context
         {
-            return Ok(Bound { plan: plan.clone(), parameters, context });
+            return Ok(Bound { sql: text.into(), plan: plan.clone(), parameters, context });
         }
-        let (text, offset) =
-            query_of(&prepared.statement).ok_or_else(|| Error::internal("a statement that is no query was bound"))?;
         let types: Vec<Option<PgType>> = match &prepared.planned {
             Some((plan, _)) => plan.parameters.iter().copied().map(Some).collect(),
             None => prepared.given_types.clone(),
@@ -160,7 +161,7 @@ impl Session {
             let message = format!("there is no parameter ${}", parameters.len() + 1);
             return Err(Error::new(state::UNDEFINED_PARAMETER, message).into());
         }
-        Ok(Bound { plan, parameters, context })
+        Ok(Bound { sql: text.into(), plan, parameters, context })
     }
 
     pub(super) async fn open_query(
@@ -209,6 +210,7 @@ impl Session {
         let left = self.stop.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         RunRequest {
             query: guard.id,
+            sql: bound.sql,
             plan: bound.plan,
             parameters: bound.parameters,
             context: bound.context,
@@ -306,7 +308,10 @@ impl Session {
         let formats = plan.columns.iter().map(|c| ColumnFormat { ty: c.ty, binary: false }).collect();
         let encoder = RowEncoder::new(formats, context.time_zone);
         let guard = self.register(&sql);
-        let request = self.run_request(Bound { plan, parameters: Vec::new(), context: context.clone() }, &guard);
+        let request = self.run_request(
+            Bound { sql: sql.as_str().into(), plan, parameters: Vec::new(), context: context.clone() },
+            &guard,
+        );
         let engine = self.shared.engine.clone();
         let row = async {
             let stream = engine.run(request).await?;

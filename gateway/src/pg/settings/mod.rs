@@ -3,7 +3,7 @@
 mod parse;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -252,9 +252,8 @@ impl Settings {
                 "force" => Reduction::Force,
                 _ => Reduction::On,
             },
-            placement: match (self.value("narrows.placement"), self.value("narrows.placement_seed").parse()) {
-                ("off", _) => Placement::Off,
-                (_, Ok(seed)) if seed != 0 => Placement::Random(seed),
+            placement: match self.value("narrows.placement_seed").parse() {
+                Ok(seed) if seed != 0 => Placement::Random(seed),
                 _ => Placement::On,
             },
             aggregation: match self.value("narrows.aggregation") {
@@ -262,6 +261,7 @@ impl Settings {
                 "force" => Aggregation::Force,
                 _ => Aggregation::On,
             },
+            avoid: BTreeSet::new(),
         };
         self.statement_timeout = statement;
         self.idle_timeout = idle;

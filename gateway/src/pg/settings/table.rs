@@ -87,16 +87,10 @@ pub static SETTINGS: &[Setting] = &[
         "Whether the join keys of one part of a query filter another one at its source before its rows move: where it pays, never, or wherever it can.",
     ),
     setting(
-        "narrows.placement",
-        Kind::Enum(&["on", "off"]),
-        "on",
-        "Whether joins of data at different sites may take place at one of the sites, where that is predicted to be faster, or all in the gateway.",
-    ),
-    setting(
         "narrows.placement_seed",
         COUNT,
         "0",
-        "For tests: a number other than 0 picks the order and sites of joins by chance, the same ones for the same number.",
+        "For tests: a number other than 0 picks the order of joins by chance, the same one for the same number.",
     ),
     setting(
         "narrows.aggregation",

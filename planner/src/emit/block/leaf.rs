@@ -75,9 +75,8 @@ impl Emitter<'_> {
         }
         let alias = self.fresh();
         let all: Vec<usize> = (0..read.columns.len()).collect();
-        let column = |i: &usize| {
-            Sql::simple(format!("{alias}.{}", relation_column(read.fragment, *i)), read.columns[*i])
-        };
+        let column =
+            |i: &usize| Sql::simple(format!("{alias}.{}", relation_column(read.fragment, *i)), read.columns[*i]);
         let columns = scan.projection.as_ref().unwrap_or(&all).iter().map(column).collect();
         Ok(Block::over(format!("{} AS {alias}", relation(read.fragment)), columns, scan.projected_schema.clone()))
     }

@@ -20,6 +20,7 @@ use datafusion_expr::{Expr, LogicalPlan};
 
 use super::{Cutter, Remote};
 use crate::context::Reduction;
+use crate::search::sets::contains;
 use crate::stats;
 use possible::{possible, relation};
 
@@ -68,7 +69,8 @@ impl Cutter<'_> {
         let mut possible = possible(shell, all);
         possible.retain(|t| self.residency.allows_keys(&all[t.from.0].plan, t.from.1, &all[t.to.0].source));
         let sites: Vec<usize> = all.iter().map(|f| self.position_of(&f.source.site)).collect();
-        let reader = |f: usize| inputs.iter().position(|i| i.contains(&f)).map_or(self.network.home, |step| sites[step]);
+        let reader =
+            |f: usize| inputs.iter().position(|i| i.contains(&f)).map_or(self.network.home, |step| sites[step]);
         let mut fragments = Fragments {
             all,
             rows: all.iter().map(|f| f.estimated_rows().unwrap_or(f64::INFINITY)).collect(),
@@ -110,12 +112,14 @@ impl Cutter<'_> {
         }
         let home = self.network.home;
         let (a, b, reader) = (fragments.sites[from], fragments.sites[to], fragments.readers[to]);
-        // Only sites filter by what is too long for a list.
+        // Only sites that compute fetch keys from each other, and filter by what is too long for a list.
+        let computes = |site: usize| site != home && contains(self.network.computes, site);
+        let between_sites = computes(a) && computes(b);
         let bloom = keys > MOST_KEYS as f64;
         if bloom {
             kept += fragments.constants.bloom_false;
         }
-        if bloom && (a == home || b == home || keys > MOST_BLOOM_KEYS) {
+        if bloom && (!between_sites || keys > MOST_BLOOM_KEYS) {
             return None;
         }
         if b == reader {
@@ -123,9 +127,9 @@ impl Cutter<'_> {
         }
         let constants = &fragments.constants;
         let move_link = constants.transfer(&self.network.links.link(b, reader)?);
-        // A list that the gateway has to hand on goes both ways.
-        let direct = self.network.links.link(a, b).map(|link| vec![link]);
-        let via_home = || Some(vec![self.network.links.link(a, home)?, self.network.links.link(home, b)?]);
+        // A list that the gateway hands on comes to it first, and takes as long to the other site as an answer from there.
+        let direct = self.network.links.link(a, b).filter(|_| between_sites).map(|link| vec![link]);
+        let via_home = || Some(vec![self.network.links.link(a, home)?, self.network.links.link(b, home)?]);
         let key_links = direct.or_else(via_home).unwrap_or_default();
         let key_bytes = constants.key_filter(keys, 8.0).bytes;
         let sending: f64 = key_links.iter().map(|link| link.rtt / 2.0 + key_bytes / link.bandwidth).sum();
@@ -168,4 +172,3 @@ fn inputs(remote: &Remote) -> BTreeSet<usize> {
     }
     found
 }
-

@@ -32,12 +32,7 @@ pub(super) fn relation(plan: &LogicalPlan) -> Option<&FragmentRelation> {
 }
 
 /// `scans`: how often each fragment is read. Subqueries of expressions have fragments of their own.
-fn visit(
-    plan: &LogicalPlan,
-    fragments: &[Remote],
-    found: &mut Vec<Transfer>,
-    scans: &mut BTreeMap<usize, usize>,
-) {
+fn visit(plan: &LogicalPlan, fragments: &[Remote], found: &mut Vec<Transfer>, scans: &mut BTreeMap<usize, usize>) {
     match plan {
         LogicalPlan::Join(join) => of_join(join, fragments, found),
         // Its terms are run more than once, over other rows each time.
@@ -72,11 +67,12 @@ fn of_join(join: &Join, fragments: &[Remote], found: &mut Vec<Transfer>) {
         if !join.left.schema().has_column(l) || !join.right.schema().has_column(r) {
             continue;
         }
-        let sides = [(right_may_lose, (&join.left, l), (&join.right, r)), (left_may_lose, (&join.right, r), (&join.left, l))];
+        let sides =
+            [(right_may_lose, (&join.left, l), (&join.right, r)), (left_may_lose, (&join.right, r), (&join.left, l))];
         for (_, from, to) in sides.into_iter().filter(|(may_lose, ..)| *may_lose) {
-            let Some(to) = rows_of(to.0, to.1, fragments) else { continue };
-            let values = values_of(from.0, from.1, fragments).into_iter();
-            found.extend(values.map(|from| Transfer { from, to }));
+            let values = values_of(from.0, from.1, fragments);
+            let filtered = rows_of(to.0, to.1, fragments).into_iter();
+            found.extend(filtered.flat_map(|to| values.iter().map(move |from| Transfer { from: *from, to })));
         }
     }
 }
@@ -127,18 +123,23 @@ fn values_of(plan: &LogicalPlan, column: &Column, fragments: &[Remote]) -> Vec<F
 
 /// The fragment's column whose rows all come up to here, unless something leaves them out that would not have kept them
 /// anyway: leaving them out at the fragment leaves them out here, and nothing else. Of a step and what it reads, the latter.
-fn rows_of(plan: &LogicalPlan, column: &Column, fragments: &[Remote]) -> Option<FragmentColumn> {
+/// Below a UNION ALL there are several.
+fn rows_of(plan: &LogicalPlan, column: &Column, fragments: &[Remote]) -> Vec<FragmentColumn> {
     match plan {
         LogicalPlan::TableScan(_) => {
-            let found = scanned(plan, column)?;
-            let below = step_below(found, fragments).and_then(|(plan, column)| rows_of(plan, &column, fragments));
-            Some(below.unwrap_or(found))
+            let Some(found) = scanned(plan, column) else { return vec![] };
+            let below = step_below(found, fragments).map(|(plan, column)| rows_of(plan, &column, fragments));
+            below.filter(|below| !below.is_empty()).unwrap_or_else(|| vec![found])
         }
         LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
-            let (input, column) = below(plan, column)?;
-            rows_of(input, &column, fragments)
+            below(plan, column).map_or(vec![], |(input, column)| rows_of(input, &column, fragments))
         }
         LogicalPlan::Filter(filter) => rows_of(&filter.input, column, fragments),
+        LogicalPlan::Union(union) => {
+            let Some(i) = union.schema.maybe_index_of_column(column) else { return vec![] };
+            let called = |input: &LogicalPlan| Column::from(input.schema().qualified_field(i));
+            union.inputs.iter().flat_map(|input| rows_of(input, &called(input), fragments)).collect()
+        }
         LogicalPlan::Join(join) => {
             let on_left = join.left.schema().has_column(column);
             let side = match join.join_type {
@@ -146,11 +147,11 @@ fn rows_of(plan: &LogicalPlan, column: &Column, fragments: &[Remote]) -> Option<
                 JoinType::Inner => &join.right,
                 JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti if on_left => &join.left,
                 JoinType::Right | JoinType::RightSemi | JoinType::RightAnti if !on_left => &join.right,
-                _ => return None,
+                _ => return vec![],
             };
             rows_of(side, column, fragments)
         }
-        _ => None,
+        _ => vec![],
     }
 }
 

@@ -1,4 +1,6 @@
-//! `narrows check`: is the configuration good, do the sources answer, and what do they hold?
+//! `narrows check`: is the configuration good, do the sources answer, what do they hold, and is it where it is said to be?
+
+mod predicates;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -86,7 +88,9 @@ async fn examine_all(config: &Config, scratch: &Path) -> Result<(String, bool)> 
             }
         }
     }
-    problems.extend(catalog(1, &found, &connectors, &config.tables, &[]).1);
+    let (catalog, wrong) = catalog(1, &found, &connectors, &config.tables, &[]);
+    problems.extend(wrong);
+    problems.extend(predicates::violated(&executor, &catalog, &connectors, &clock).await);
     for problem in &problems {
         line(&mut report, format_args!("\nPROBLEM: {problem}"));
     }
