@@ -33,8 +33,9 @@ pub fn start(gateway: &str) -> Server {
 
 pub fn start_with(gateway: &str, tables: &str) -> Server {
     install_tls();
+    let drain = if gateway.contains("drain_timeout") { "" } else { "drain_timeout = \"300ms\"" };
     let text = format!(
-        "config_version = 1\n[gateway]\nlisten = \"127.0.0.1:0\"\nhttp_listen = \"127.0.0.1:0\"\ndrain_timeout = \"300ms\"\n{gateway}\n{tables}"
+        "config_version = 1\n[gateway]\nlisten = \"127.0.0.1:0\"\nhttp_listen = \"127.0.0.1:0\"\n{drain}\n{gateway}\n{tables}"
     );
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/narrows.toml");
     let config = Config::parse(&text, &folder).unwrap();

@@ -69,7 +69,7 @@ async fn draining_ends_idle_sessions_at_once_and_running_queries_in_time() {
 
 #[tokio::test]
 async fn a_query_that_ends_while_draining_is_answered() {
-    let mut server = start("");
+    let mut server = start("drain_timeout = \"30s\"");
     let client = server.connect().await;
     let query = tokio::spawn(async move { ask(&client, "select numbers(200000)").await.len() });
     server.busy(1).await;

@@ -1,5 +1,5 @@
-//! Whatever plan is chosen over sites elsewhere, the answer is the oracle's: orders, sites and filters by chance
-//! (`narrows.placement_seed`), for TPC-H and for generated queries.
+//! Whatever plan is chosen over sites elsewhere, the answer is the oracle's: orders of joins by chance (`narrows.placement_seed`),
+//! filters never, where they pay, and wherever they may stand, for TPC-H and for generated queries.
 
 use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
 use integration::oracle::{Verdict, judge};

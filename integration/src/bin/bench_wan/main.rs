@@ -23,8 +23,6 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const PLACEMENT: [&str; 8] = ["pg", "pg", "files", "my", "files", "pg", "pg", "my"];
 /// Site, source, round trip to the gateway in ms.
 const SITES: [(&str, &str, u64); 3] = [("eu", "pg", 30), ("us", "my", 90), ("ap", "files", 150)];
-/// Round trips between the sites in ms.
-const BETWEEN: [(&str, &str, u64); 3] = [("eu", "us", 80), ("eu", "ap", 140), ("us", "ap", 120)];
 const HOME: &str = "home";
 
 struct Mode {
@@ -33,22 +31,18 @@ struct Mode {
 }
 
 /// The second one is what the others are compared with.
-const MODES: [Mode; 4] = [
+const MODES: [Mode; 3] = [
     Mode {
         name: "everything",
-        settings: "set narrows.pushdown = off; set narrows.reduction = off; set narrows.placement = off",
+        settings: "set narrows.pushdown = off; set narrows.reduction = off; set narrows.aggregation = off",
     },
     Mode {
         name: "pushdown",
-        settings: "set narrows.pushdown = full; set narrows.reduction = off; set narrows.placement = off",
+        settings: "set narrows.pushdown = full; set narrows.reduction = off; set narrows.aggregation = off",
     },
     Mode {
         name: "reduction",
-        settings: "set narrows.pushdown = full; set narrows.reduction = on; set narrows.placement = off",
-    },
-    Mode {
-        name: "placement",
-        settings: "set narrows.pushdown = full; set narrows.reduction = on; set narrows.placement = on",
+        settings: "set narrows.pushdown = full; set narrows.reduction = on; set narrows.aggregation = on",
     },
 ];
 const BASE: usize = 1;
@@ -106,9 +100,6 @@ fn prepare(args: &Args) -> Result<Bench> {
     let topology = SITES.iter().fold(Topology::new(), |topology, (site, _, round_trip)| {
         topology.pair(HOME, site, Rate::mbit(args.mbit), Duration::from_millis(*round_trip))
     });
-    let topology = BETWEEN.iter().fold(topology, |topology, (a, b, round_trip)| {
-        topology.pair(a, b, Rate::mbit(args.mbit), Duration::from_millis(*round_trip))
-    });
     let wan = topology.start()?;
     let mut sites = Vec::new();
     let mut config = GatewayConfig::default();
@@ -123,17 +114,6 @@ fn prepare(args: &Args) -> Result<Bench> {
         let address = wan.listen(HOME, site, SocketAddr::from(([127, 0, 0, 1], process.port)))?;
         config = config.remote_site_at(&process, address.port());
         sites.push(process);
-    }
-    for (a, b, _) in BETWEEN {
-        for (from, to) in [(a, b), (b, a)] {
-            let producer = sites.iter().find(|s| s.name == from).ok_or("a link from no site")?;
-            let address = wan.listen(to, from, SocketAddr::from(([127, 0, 0, 1], producer.port)))?;
-            let mbit = args.mbit;
-            config = config.section(&format!(
-                "[[link]]\nfrom = \"{from}\"\nto = \"{to}\"\nmbit = {mbit}\naddress = \"127.0.0.1:{}\"",
-                address.port()
-            ));
-        }
     }
     for (table, source) in TABLES.iter().zip(PLACEMENT) {
         config = config.table("tpch", table, source, table);
