@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use connectors::remote::{RemoteSite, SiteState};
+use connectors::remote::RemoteSite;
 use cost_model::{Link, Links, SiteId};
 use planner::search::network::Network;
 use planner::search::sets::{MAX_SITES, single};

@@ -43,6 +43,7 @@ fn table(source: &str, name: &str) -> Table {
             remote_schema: "public".into(),
             remote_name: name.into(),
             predicate: None,
+            part: None,
             replica_group: 0,
         }],
         rows: Some(if name == "few" { 10.0 } else { 1e6 }),
