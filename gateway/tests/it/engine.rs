@@ -173,16 +173,19 @@ impl QueryEngine for Canned {
             columns: Vec::new(),
             schema: Arc::new(Schema::empty()),
             estimated_rows: None,
+            estimated_bytes: None,
+            estimated_seconds: None,
             single_table: None,
             passthrough: false,
+            inputs: Vec::new(),
             key_filters: Vec::new(),
             position: 0,
         };
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));
         let fragments = if from_source { vec![remote] } else { Vec::new() };
         let shell = LogicalPlanBuilder::empty(false).build()?;
-        let plan =
-            Arc::new(QueryPlan { columns, parameters, fragments, shell, local: Vec::new(), residency: Arc::default() });
+        let (local, residency, placements) = (Vec::new(), Arc::default(), Vec::new());
+        let plan = Arc::new(QueryPlan { columns, parameters, fragments, shell, local, residency, placements });
         self.plans.lock().push((plan.clone(), request.sql.to_string()));
         Ok(plan)
     }

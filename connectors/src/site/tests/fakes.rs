@@ -225,6 +225,8 @@ impl Bench {
             columns: vec![PgType::INT8, PgType::TEXT],
             schema: schema(),
             estimated_rows,
+            estimated_bytes: None,
+            estimated_seconds: None,
             single_table: None,
             passthrough: false,
             inputs: Vec::new(),
@@ -241,6 +243,7 @@ impl Bench {
             columns: vec![PgType::INT8, PgType::TEXT],
             schema: schema(),
             estimated_rows: self.fragments[fragment].estimated_rows,
+            origin: None,
         };
         LogicalPlanBuilder::scan(format!("f{fragment}"), Arc::new(relation), None).unwrap()
     }
@@ -253,6 +256,7 @@ impl Bench {
             shell,
             local: Vec::new(),
             residency: Arc::default(),
+            placements: Vec::new(),
         })
     }
 
