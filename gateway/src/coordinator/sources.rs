@@ -49,7 +49,6 @@ pub struct Connectors {
     pub home: SiteId,
     pub links: Arc<[LinkConfig]>,
     /// How a site elsewhere (the second) reaches another one (the first).
-    #[expect(dead_code, reason = "sites do not run steps yet, which fetch from each other")]
     pub addresses: Arc<HashMap<(SiteId, SiteId), String>>,
     pub residency: Arc<[ResidencyConfig]>,
     /// Sources of this process, the first ones of `order`.
