@@ -16,7 +16,7 @@ use super::{Leave, Residency, Rule};
 use crate::pgsem::PgFunc;
 use crate::pgsem::aggregate::udaf::{AggregateSql, PgAggregate};
 use crate::pgtype::{PgType, oid};
-use crate::source::{CatalogTable, PassthroughQuery};
+use crate::source::{CatalogTable, FragmentRelation, PassthroughQuery};
 
 /// Aggregates whose result is one of many values' at most by chance, by their SQL names.
 const SUMMARIES: &[&str] = &[
@@ -188,6 +188,14 @@ impl Residency<'_> {
             let any: Origins =
                 self.rules_of(&query.source).map(|rule| origin(&query.source, what.clone(), rule)).collect();
             return Trace { columns: vec![any.clone(); scan.projected_schema.fields().len()], told: any };
+        }
+        if let Some(origin) = scan.source.downcast_ref::<FragmentRelation>().and_then(|r| r.origin.as_ref()) {
+            let trace = self.trace(&origin.plan);
+            let shown = |i: usize| scan.projection.as_ref().map_or(Some(i), |p| p.get(i).copied());
+            let column = |i| shown(i).and_then(|i| origin.outputs.get(i)).map(|i| trace.column(*i).clone());
+            let columns =
+                (0..scan.projected_schema.fields().len()).map(|i| column(i).unwrap_or_else(|| self.everything()));
+            return Trace { columns: columns.collect(), told: trace.told.clone() };
         }
         let Some(table) = scan.source.downcast_ref::<CatalogTable>() else {
             return Trace {

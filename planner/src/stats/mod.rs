@@ -104,7 +104,8 @@ pub fn row_width(plan: &LogicalPlan) -> f64 {
 
 /// Bytes per value of a column of the result.
 pub fn column_width(plan: &LogicalPlan, column: usize) -> f64 {
-    let (qualifier, field) = plan.schema().qualified_field(column);
+    // Rows without columns are counted by a constant.
+    let Some((qualifier, field)) = plan.schema().iter().nth(column) else { return 0.0 };
     let measured = known(&Expr::Column(Column::from((qualifier, field))), plan).and_then(|k| k.width);
     measured.unwrap_or_else(|| field.data_type().primitive_width().map_or(UNKNOWN_WIDTH, |w| w as f64))
 }

@@ -123,7 +123,7 @@ fn each_input_of_a_union_is_grouped_at_its_source() {
         &format!("select name, count(*), sum(price), avg(n), min(day) from {all} group by name"),
         &[
             "GROUP BY (CONVERT(t0.`name` USING utf8mb4) COLLATE utf8mb4_nopad_bin)",
-            "count(*), sum(t0.`price`)",
+            "count(*) AS c1, sum(t0.`price`)",
             "GROUP BY t0.\"name\"",
         ],
     );

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cost_model::{Link, Links, SourceId};
 use planner::bind::{Passthrough, bind, parse};
 use planner::catalog::{Catalog, Column, ColumnStats, EngineKind, Placement, Source, Table, TableKind};
-use planner::context::{self, Reduction};
+use planner::context::{self, Aggregation, Reduction};
 use planner::plan::{Fragment, QueryPlan};
 use planner::search::network::Network;
 use planner::{PgType, QueryContext, fragment};
@@ -95,7 +95,7 @@ fn plan(sql: &str, context: &QueryContext) -> QueryPlan {
 }
 
 fn without_reduction() -> QueryContext {
-    QueryContext { reduction: Reduction::Off, ..QueryContext::default() }
+    QueryContext { reduction: Reduction::Off, aggregation: Aggregation::Off, ..QueryContext::default() }
 }
 
 fn sql(fragment: &Fragment) -> String {
@@ -137,7 +137,8 @@ fn the_smaller_one_goes_to_the_larger_one_and_the_aggregate_with_it() {
 
 #[test]
 fn two_sources_of_one_site_meet_there() {
-    let plan = plan("select o.price, p.name from orders o join parts p on o.ref = p.id", &without_reduction());
+    let plan =
+        plan("select p.kind, sum(o.price) from orders o join parts p on o.ref = p.id group by 1", &without_reduction());
     check(&plan);
     assert_eq!(plan.fragments[0].site.as_str(), "us");
     assert_eq!(plan.fragments[0].inputs, [1, 2]);
