@@ -5,7 +5,7 @@ mod range;
 
 use std::sync::Arc;
 
-use datafusion_common::{Column, DFSchema};
+use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{BinaryExpr, EmptyRelation, Expr, JoinType, LogicalPlan, Operator};
 
@@ -255,5 +255,6 @@ fn known(expr: &Expr, plan: &LogicalPlan) -> Option<Known> {
 }
 
 fn nth_column(plan: &LogicalPlan, i: usize) -> Expr {
-    Expr::Column(Column::from(plan.schema().qualified_field(i)))
+    let column = plan.schema().iter().nth(i).map(|field| Expr::Column(Column::from(field)));
+    column.unwrap_or(Expr::Literal(ScalarValue::Null, None))
 }
