@@ -176,6 +176,7 @@ impl QueryEngine for Canned {
             single_table: None,
             passthrough: false,
             key_filters: Vec::new(),
+            inputs: Vec::new(),
             position: 0,
         };
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));
