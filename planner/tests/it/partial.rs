@@ -41,7 +41,6 @@ fn table(name: &str, source: &str, rows: f64) -> Table {
         remote_schema: "public".into(),
         remote_name: name.into(),
         predicate: None,
-        part: None,
         replica_group: 0,
     };
     Table {
@@ -123,11 +122,16 @@ fn each_input_of_a_union_is_grouped_at_its_source() {
         &format!("select name, count(*), sum(price), avg(n), min(day) from {all} group by name"),
         &[
             "GROUP BY (CONVERT(t0.`name` USING utf8mb4) COLLATE utf8mb4_nopad_bin)",
-            "count(*) AS c1, sum(t0.`price`)",
+            "count(*) AS c1, sum(t0.`price`) AS c2",
             "GROUP BY t0.\"name\"",
         ],
     );
     sends(&format!("select count(*), sum(big) from {all}"), &["SELECT count(*)", "coalesce"]);
+    // A number whose key is not its value, of which there are more than of the years.
+    sends(
+        &format!("select extract(year from day) as y, count(*) from {all} group by y"),
+        &["GROUP BY t0.`day`", "GROUP BY t0.\"day\"", "numeric_key(extract_date"],
+    );
     // As many groups as rows.
     stays(&format!("select id, count(*) from {all} group by id"), Aggregation::On);
     // Distinct values of a column of few.

@@ -180,7 +180,7 @@ impl Side<'_> {
             own.map(|(_, relation)| (*relation).clone()).collect::<Vec<_>>()
         };
         let rows = join_all(of(true), inside)?;
-        let Some((parts, totals)) = self.split(calls, rows.schema())? else { return Ok(None) };
+        let Some((parts, totals)) = self.split(calls, rows.schema()) else { return Ok(None) };
 
         // Groups that are computed of this side alone may be computed below, if nothing can go wrong there.
         let (mut keys, mut computed, mut groups) = (BTreeSet::new(), Vec::new(), Vec::new());
@@ -195,7 +195,8 @@ impl Side<'_> {
                 groups.push(expr.clone());
             }
         }
-        keys.extend(outside.iter().chain(on_the_way).flat_map(columns));
+        let of_groups = calls.iter().filter(|call| split::is_any_of_group(call));
+        keys.extend(outside.iter().chain(on_the_way).chain(of_groups).flat_map(columns));
         keys.retain(|c| rows.schema().has_column(c));
         let by: Vec<Expr> = keys.iter().cloned().map(Expr::Column).chain(computed).collect();
         // Without groups it would have a row for no rows.
@@ -215,11 +216,12 @@ impl Side<'_> {
     }
 
     /// The calls over this side's rows, and all calls over the groups. `None`: some call needs rows of both sides.
-    fn split(&self, calls: &[Expr], rows: &DFSchema) -> Result<Option<(Vec<Expr>, Vec<Total>)>> {
+    fn split(&self, calls: &[Expr], rows: &DFSchema) -> Option<(Vec<Expr>, Vec<Total>)> {
         let (mut parts, mut totals) = (Vec::new(), Vec::new());
         for call in calls {
             let columns = columns(call);
-            if split::is_idempotent(call) && !columns.iter().any(|c| self.has(c)) {
+            let other = split::is_idempotent(call) && !columns.iter().any(|c| self.has(c));
+            if other || split::is_any_of_group(call) {
                 totals.push(Total::unchanged(call.clone()));
                 continue;
             }
@@ -228,11 +230,10 @@ impl Side<'_> {
                 && arguments().all(|e| evaluates_anywhere(e) && !has_subquery(e))
                 && (!self.nullable || arguments().next().is_some_and(|e| self.is_null_with(e)));
             let column = self.pass.fresh();
-            let Some(total) = split::total(call, rows, &column).filter(|_| below) else { return Ok(None) };
+            totals.push(split::total(call, rows, &column).filter(|_| below)?);
             parts.push(call.clone().alias(&column.name));
-            totals.push(total);
         }
-        Ok(Some((parts, totals)))
+        Some((parts, totals))
     }
 
     /// Whether the value is NULL where all columns of this side are.

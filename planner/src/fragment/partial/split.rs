@@ -79,7 +79,13 @@ pub(super) fn total(call: &Expr, input: &DFSchema, part: &Column) -> Option<Tota
 
 /// Whether it makes no difference how often a row is seen.
 pub(super) fn is_idempotent(call: &Expr) -> bool {
-    plain(call).is_some_and(|f| matches!(f.func.name(), "min" | "max" | "bool_and" | "bool_or"))
+    is_any_of_group(call)
+        || plain(call).is_some_and(|f| matches!(f.func.name(), "min" | "max" | "bool_and" | "bool_or"))
+}
+
+/// The value that stands for a group whose key is not its value: it is computed of what is grouped by.
+pub(super) fn is_any_of_group(call: &Expr) -> bool {
+    plain(call).is_some_and(|f| f.func.name() == "first_value")
 }
 
 /// The expressions a call evaluates for each row.
