@@ -4,4 +4,5 @@ mod cases;
 mod expressions;
 mod join_order;
 mod local;
+mod placements;
 mod semantics_page;
