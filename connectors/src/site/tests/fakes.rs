@@ -227,6 +227,7 @@ impl Bench {
             estimated_rows,
             single_table: None,
             passthrough: false,
+            inputs: Vec::new(),
             key_filters: Vec::new(),
             position: 0,
         });
