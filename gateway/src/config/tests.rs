@@ -84,6 +84,48 @@ fn references_between_tables_are_checked() {
 }
 
 #[test]
+fn placements_say_which_rows_they_hold() {
+    let sources: String =
+        ["a", "b", "c"].map(|s| format!("[[source]]\nname = \"{s}\"\nengine = \"files\"\npath = \"{s}\"\n")).concat();
+    let parsed = |placements: &[&str]| {
+        let placements: String = placements.iter().map(|p| format!("[[table.placement]]\n{p}\n")).collect();
+        parse(&format!("{sources}[[table]]\nname = \"t\"\n{placements}"))
+    };
+    let (a, b, c) =
+        ("source = \"a\"\nremote = \"t\"", "source = \"b\"\nremote = \"t\"", "source = \"c\"\nremote = \"t\"");
+    let with = |placement: &str, more: &str| format!("{placement}\n{more}");
+    let groups = |placements: &[&str]| -> Vec<u32> {
+        parsed(placements).unwrap().tables[0].placements.iter().map(|p| p.part).collect()
+    };
+    assert_eq!(groups(&[a, b, c]), [0, 0, 0]);
+    let (one, two) = ("where = \"x = 1\"", "where = \"x = 2\"");
+    assert_eq!(groups(&[&with(a, one), &with(b, two), &with(c, " where = \" x = 1 \"")]), [0, 1, 0]);
+    assert_eq!(groups(&[&with(a, "part = \"p\""), &with(b, "part = \"q\""), &with(c, "part = \"q\"")]), [0, 1, 1]);
+    for (placements, message) in [
+        (vec![with(a, one), b.to_string()], "placement 2 has neither \"where\" nor \"part\""),
+        (vec![a.to_string(), a.to_string()], "placement 2: \"t\" of source \"a\" is there already"),
+        (vec![with(a, &with(one, "part = \"p\"")), with(b, &with(two, "part = \"p\""))], "1 and 2 are the same part"),
+        (vec![with(a, "where = \" \""), with(b, one)], "placement 1: \"where\" and \"part\" must not be empty"),
+        (vec![a.replace("\"a\"", "\"d\"")], "table \"t\": there is no [[source]] \"d\""),
+        (vec![with(a, "were = \"x\"")], "unknown key \"were\" in [table.placement]; did you mean \"where\"?"),
+        (vec!["source = \"a\"".to_string()], "[table.placement] needs \"remote\" (string)"),
+        (vec![with(a, "where = 1")], "invalid type: integer `1`, expected a string"),
+    ] {
+        let error = parsed(&placements.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+        assert!(error.contains(message), "{message}: {error}");
+    }
+    for (table, message) in [
+        ("", "where its rows are is missing"),
+        ("source = \"a\"", "\"source\" needs \"remote\""),
+        ("placement = []", "give either"),
+        ("source = \"a\"\nremote = \"t\"\nplacement = [{ source = \"b\", remote = \"t\" }]", "give either"),
+    ] {
+        let error = parse(&format!("{sources}[[table]]\nname = \"t\"\n{table}")).unwrap_err();
+        assert!(error.contains(message), "{message}: {error}");
+    }
+}
+
+#[test]
 fn a_missing_or_other_version_is_refused() {
     let path = Path::new("narrows.toml");
     for text in ["", "config_version = 2", "config_version = \"1\""] {

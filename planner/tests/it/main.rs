@@ -7,4 +7,5 @@ mod local;
 mod partial;
 mod placement;
 mod residency;
+mod placements;
 mod semantics_page;
