@@ -11,7 +11,7 @@ use planner::search::sets::contains;
 use super::System;
 use super::relations::define;
 use super::rows::Rows;
-use crate::coordinator::network;
+use crate::coordinator::network::{self, Path};
 use crate::coordinator::sources::Site;
 
 pub const SCHEMA: &str = "narrows";
@@ -62,6 +62,7 @@ const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
             ("price_per_gb", PgType::FLOAT8),
             ("origin", PgType::TEXT),
             ("blocked", PgType::BOOL),
+            ("address", PgType::TEXT),
         ],
         "Network paths between the sites, and where their numbers come from; the gateway itself sends no rows",
     ),
@@ -180,6 +181,8 @@ impl System {
         let nodes = network::nodes(&connectors);
         let all = network::paths(&nodes, &connectors.links);
         let name = |i: usize| nodes[i].name.to_string();
+        let ends = |p: &Path| (nodes[p.from].name.clone(), nodes[p.to].name.clone());
+        let address = |p: &Path| connectors.addresses.get(&ends(p)).cloned();
         rows.with("from_site", all.iter().map(|p| name(p.from)))
             .with("to_site", all.iter().map(|p| name(p.to)))
             .with("mbit", all.iter().map(|p| p.link.bandwidth * 8.0 / 1e6))
@@ -187,6 +190,7 @@ impl System {
             .with("price_per_gb", all.iter().map(|p| p.link.price_per_gb))
             .with("origin", all.iter().map(|p| p.origin.to_string()))
             .with("blocked", all.iter().map(|p| p.link.bandwidth == 0.0))
+            .with("address", all.iter().map(address))
     }
 
     fn queries(&self, rows: Rows) -> Rows {
