@@ -175,6 +175,7 @@ impl QueryEngine for Canned {
             estimated_rows: None,
             single_table: None,
             passthrough: false,
+            inputs: Vec::new(),
             key_filters: Vec::new(),
             position: 0,
         };
