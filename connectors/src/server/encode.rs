@@ -77,8 +77,8 @@ fn options(compression: proto::Compression) -> Result<IpcWriteOptions> {
     let (codec, level) = match compression {
         proto::Compression::None => (None, None),
         proto::Compression::Lz4 => (Some(CompressionType::LZ4_FRAME), None),
+        // Level 3 makes columns of TPC-H 2 % smaller and takes a third longer.
         proto::Compression::Zstd => (Some(CompressionType::ZSTD), Some(1)),
-        proto::Compression::Zstd3 => (Some(CompressionType::ZSTD), Some(3)),
     };
     Ok(IpcWriteOptions::default().try_with_compression(codec)?.try_with_compression_level(level)?)
 }
@@ -107,7 +107,6 @@ mod tests {
             (proto::Compression::None, None),
             (proto::Compression::Lz4, Some(CompressionType::LZ4_FRAME)),
             (proto::Compression::Zstd, Some(CompressionType::ZSTD)),
-            (proto::Compression::Zstd3, Some(CompressionType::ZSTD)),
         ] {
             let rows = stream::iter([Ok(batch.clone())]);
             let rows = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
@@ -123,6 +122,6 @@ mod tests {
             let got: Vec<_> = FlightRecordBatchStream::new_from_flight_data(messages).try_collect().await.unwrap();
             assert_eq!(arrow::compute::concat_batches(&schema, &got).unwrap(), batch);
         }
-        assert!(sizes[0] > 2 * sizes[1] && sizes[1] > sizes[2] && sizes[2] != sizes[3], "{sizes:?}");
+        assert!(sizes[0] > 2 * sizes[1] && sizes[1] > sizes[2], "{sizes:?}");
     }
 }

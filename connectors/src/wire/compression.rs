@@ -11,7 +11,6 @@ pub fn compression(link: Option<&Link>) -> Compression {
     match codec {
         None | Some("lz4") => Compression::Lz4,
         Some("zstd") => Compression::Zstd,
-        Some("zstd-3") => Compression::Zstd3,
         Some(_) => Compression::None,
     }
 }
