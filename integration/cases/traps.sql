@@ -58,6 +58,12 @@ select 'x' from kv a join ks b on a.k = b.k limit 2
 -- the same again: an empty target list that survived the first run crashed in the second
 select 'x' from kv a join ks b on a.k = b.k limit 2
 
+-- EXISTS over text that the column's own collation takes for the same: MariaDB's subquery cache answered for one what is another's
+select id from t_txt where exists (select 1 from kv where w = x_v) order by id
+
+-- the same below DISTINCT and NOT
+select distinct id from t_txt where x_v is not null and not exists (select 1 from kv where w = x_v) order by id
+
 -- EXISTS wants no column
 select e.id from emp e where exists (select from dept d where d.id = e.dept) order by e.id
 

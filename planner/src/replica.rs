@@ -126,8 +126,8 @@ impl Chooser<'_> {
     /// Round-trip time from here in nanoseconds.
     fn far(&self, source: &SourceId) -> u64 {
         let network = &self.catalog.network;
-        let position = self.site(source).and_then(|site| network.links.position(site));
-        let link = position.and_then(|site| network.links.link(network.home, site));
+        // Rows come from there. What is inside the gateway's process is at home.
+        let link = self.site(source).and_then(|site| network.links.link(network.position(site), network.home));
         link.map_or(u64::MAX, |link| (link.rtt * 1e9) as u64)
     }
 }

@@ -179,7 +179,6 @@ impl QueryEngine for Canned {
             passthrough: false,
             inputs: Vec::new(),
             key_filters: Vec::new(),
-            inputs: Vec::new(),
             position: 0,
         };
         let from_source = ["numbers", "stall"].iter().any(|w| request.sql.contains(w));

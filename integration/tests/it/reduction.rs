@@ -81,6 +81,8 @@ fn rows_without_a_partner_stay_where_they_are() {
             let client = &client;
             async move { column(client, &sql).await.into_iter().flatten().collect::<Vec<String>>() }
         };
+        // Counted in parts, the rows that a filter would leave out do not move anyway.
+        ask(&client, "set narrows.aggregation = off").await;
         for sql in [QUERIES[0], QUERIES[4]] {
             ask(&client, "set narrows.reduction = off").await;
             let all = rows_moved(&plan(format!("explain analyze {sql}")).await);

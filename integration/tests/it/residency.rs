@@ -167,6 +167,7 @@ async fn a_new_rule_holds_for_what_is_prepared_and_a_bad_one_protects_all() {
     // The column is called otherwise.
     let rule = "[[residency]]\nsource = \"crm\"\ntable = \"customers\"\ncolumns = [\"e_mail\"]\nleave = \"never\"";
     gateway.reconfigure(&engines.config().section(rule)).unwrap();
+    crate::failures::reload(&gateway);
     let refused = async || client.query("select city from crm.customers", &[]).await.is_err();
     for _ in 0..100 {
         if refused().await {

@@ -1,5 +1,6 @@
 //! Expressions. Every operand is either a plain reference or wrapped in parentheses, so precedence never matters.
 
+use datafusion_common::tree_node::TreeNode;
 use datafusion_common::{Column, DFSchema, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, Alias, BinaryExpr, Case, InList, Placeholder, Sort, WindowFunction};
 use datafusion_expr::{Expr, Operator, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
@@ -354,6 +355,10 @@ fn frame(frame: &WindowFrame) -> Written<String> {
         }
     };
     Ok(format!("{units} BETWEEN {} AND {}", bound(&frame.start_bound)?, bound(&frame.end_bound)?))
+}
+
+pub fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)))).unwrap_or(true)
 }
 
 /// A literal or parameter: its type comes from what it stands next to.

@@ -28,7 +28,7 @@ use crate::bind::BoundQuery;
 use crate::catalog::{Catalog, EngineKind, Source};
 use crate::context::{Pushdown, QueryContext, Reduction};
 use crate::emit::block::{Block, Emitter};
-use crate::emit::expr::Scopes;
+use crate::emit::expr::{Scopes, has_subquery};
 use crate::emit::{Refusal, Written, dialect};
 use crate::error::{Error, Result, state};
 use crate::optimize;
@@ -345,10 +345,6 @@ impl Cutter<'_> {
 fn same_source(parts: &[Part]) -> Option<Vec<&Remote>> {
     let remotes: Option<Vec<&Remote>> = parts.iter().map(Part::remote).collect();
     remotes.filter(|r| r.first().is_some_and(|first| r.iter().all(|x| x.source.id == first.source.id)))
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    expr.exists(|e| Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_)))).unwrap_or(true)
 }
 
 impl Remote {

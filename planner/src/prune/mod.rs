@@ -21,7 +21,7 @@ use rows::Rows;
 /// Whether no row satisfies both conditions, as far as that can be told.
 pub fn contradict(one: &Expr, other: &Expr) -> bool {
     match (Rows::of(one, true), Rows::of(other, true)) {
-        (Some(one), Some(other)) => one.and(other).is_none(),
+        (Some(a), Some(b)) => a.excludes(other, true) || b.excludes(one, true) || a.and(b).is_none(),
         _ => true,
     }
 }

@@ -55,6 +55,28 @@ impl Rows {
         Some(self)
     }
 
+    /// Whether the condition has this truth value for none of these rows. Of alternatives each is asked by itself: together they
+    /// say only what is common to all.
+    pub fn excludes(&self, condition: &Expr, truth: bool) -> bool {
+        stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || {
+            let apart = || Self::of(condition, truth).is_none_or(|rows| self.clone().and(rows).is_none());
+            match condition {
+                Expr::Alias(alias) => self.excludes(&alias.expr, truth),
+                Expr::Not(inner) => self.excludes(inner, !truth),
+                Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (op, truth) {
+                    (Operator::And, true) | (Operator::Or, false) => {
+                        self.excludes(left, truth) || self.excludes(right, truth)
+                    }
+                    (Operator::Or, true) | (Operator::And, false) => {
+                        self.excludes(left, truth) && self.excludes(right, truth)
+                    }
+                    _ => apart(),
+                },
+                _ => apart(),
+            }
+        })
+    }
+
     fn or(self, mut other: Self) -> Self {
         let either = self.0.into_iter().filter_map(|(expr, values)| {
             let more = other.0.remove(&expr)?;

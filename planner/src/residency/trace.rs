@@ -18,6 +18,9 @@ use crate::pgsem::aggregate::udaf::{AggregateSql, PgAggregate};
 use crate::pgtype::{PgType, oid};
 use crate::source::{CatalogTable, FragmentRelation, PassthroughQuery};
 
+/// Functions whose only error says that a pattern is no pattern, without quoting it or what it is compared with.
+const QUOTES_NOTHING: &[&str] = &["textlike", "textnlike", "texticlike", "texticnlike", "bytealike", "byteanlike"];
+
 /// Aggregates whose result is one of many values' at most by chance, by their SQL names.
 const SUMMARIES: &[&str] = &[
     "count",
@@ -259,7 +262,8 @@ impl Residency<'_> {
     fn tell(&self, expr: &Expr, scope: &Scope<'_>, told: &mut Origins) {
         let visited = expr.apply(|e| {
             if let Expr::ScalarFunction(call) = e {
-                let types = PgFunc::of(&call.func).filter(|f| f.def.can_fail).map(|f| &f.arg_types);
+                let quotes = |f: &&PgFunc| f.def.can_fail && !QUOTES_NOTHING.contains(&f.def.name);
+                let types = PgFunc::of(&call.func).filter(quotes).map(|f| &f.arg_types);
                 let quoted = call.args.iter().zip(types.into_iter().flatten()).filter(|(_, ty)| is_quoted(**ty));
                 quoted.for_each(|(arg, _)| told.extend(self.origins(arg, scope)));
             }

@@ -6,6 +6,6 @@ mod join_order;
 mod local;
 mod partial;
 mod placement;
-mod residency;
 mod placements;
+mod residency;
 mod semantics_page;

@@ -78,7 +78,7 @@ fn catalog() -> Catalog {
     let sites = std::iter::once("home").chain(SOURCES).map(Into::into).collect();
     let mut links = Links::new(sites);
     for site in 1..=SOURCES.len() {
-        links.set(0, site, Link { bandwidth: 1e6, rtt: site as f64 * 0.01, price_per_gb: 0.0 });
+        links.set(site, 0, Link { bandwidth: 1e6, rtt: site as f64 * 0.01, price_per_gb: 0.0 });
     }
     Catalog {
         sources: SOURCES.map(source).into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect(),

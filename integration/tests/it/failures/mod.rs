@@ -29,7 +29,7 @@ async fn answers(client: &Client, sql: &str, expected: &str) -> Duration {
 }
 
 /// Reads the configuration, and with it the catalog, again.
-fn reload(gateway: &TestGateway) {
+pub fn reload(gateway: &TestGateway) {
     let status = std::process::Command::new("kill").arg("-HUP").arg(gateway.pid().to_string()).status().unwrap();
     assert!(status.success());
 }

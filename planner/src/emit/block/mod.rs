@@ -9,14 +9,14 @@ mod select;
 
 use std::cell::Cell;
 
-use datafusion_common::DFSchemaRef;
+use datafusion_common::{Column, DFSchemaRef};
 use datafusion_expr::expr::Sort as SortExpr;
 use datafusion_expr::utils::split_conjunction;
 use datafusion_expr::{
     Aggregate, Distinct, Expr, FetchType, Limit, LogicalPlan, Projection, SkipType, Sort, Union, Window,
 };
 
-use super::expr::{ExprWriter, Scopes};
+use super::expr::{ExprWriter, Scopes, has_subquery};
 use super::{Dialect, Refusal, Sql, Written};
 use crate::catalog::Source;
 use crate::pgtype::PgType;
@@ -67,6 +67,18 @@ impl Block {
             schema,
             single_table: None,
         }
+    }
+
+    /// Whether a condition may be asked of the rows before they are grouped: it reads nothing but what they are grouped by, and so
+    /// says the same of a group and of each of its rows. Not every engine finds the columns of a computed key in HAVING.
+    fn is_of_rows(&self, condition: &Expr) -> bool {
+        let Some(keys) = self.group.as_ref() else { return true };
+        let columns = condition.column_refs();
+        let is_key = |column: &&Column| {
+            let found = self.schema.maybe_index_of_column(column).and_then(|i| self.columns.get(i));
+            found.is_some_and(|sql| keys.contains(&sql.text))
+        };
+        !columns.is_empty() && columns.iter().all(is_key) && !has_subquery(condition)
     }
 
     /// The same rows under other qualifiers.
@@ -153,12 +165,11 @@ impl<'a> Emitter<'a> {
         let written = {
             let writer = self.writer(outer.with(&block.schema, &block.columns));
             let parts = conditions.iter().flat_map(|c| split_conjunction(c));
-            parts.map(|e| Ok(writer.write(e, Some(PgType::BOOL))?.text)).collect::<Written<Vec<_>>>()?
+            let written = |e| Ok((writer.write(e, Some(PgType::BOOL))?.text, block.is_of_rows(e)));
+            parts.map(written).collect::<Written<Vec<_>>>()?
         };
-        if block.stage == Stage::From {
-            block.conditions.extend(written)
-        } else {
-            block.having.extend(written)
+        for (condition, of_rows) in written {
+            if of_rows { block.conditions.push(condition) } else { block.having.push(condition) }
         }
         Ok(block)
     }
