@@ -41,6 +41,7 @@ fn table(name: &str, source: &str, rows: f64) -> Table {
         remote_schema: "public".into(),
         remote_name: name.into(),
         predicate: None,
+        part: None,
         replica_group: 0,
     };
     Table {
