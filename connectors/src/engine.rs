@@ -10,7 +10,10 @@ use cost_model::QueryId;
 use datafusion::execution::SendableRecordBatchStream;
 use planner::catalog::{EngineKind, SourceSchema};
 use planner::plan::SingleTable;
-use planner::{PgType, Result};
+use planner::{Error, PgType, Result};
+
+use crate::step::{Produced, Step};
+use crate::wire::Ticket;
 
 /// What becomes of a column whose type Narrows does not know (`unsupported_types`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,4 +97,36 @@ pub trait EngineSession: Send + Sync + 'static {
 
     /// Cancels whatever this query runs at the engine. Idempotent; returns when the engine was told.
     async fn cancel(&self);
+
+    /// It is a session at a site elsewhere, whose steps have to do with those of other sites.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// Runs a step and reads its rows. What becomes of it elsewhere is told besides.
+    async fn step(&self, step: Step) -> Result<(SendableRecordBatchStream, Option<Produced>)> {
+        match step.inputs.is_empty() && step.filters.is_empty() && step.offers.is_empty() {
+            true => Ok((self.scan(step.scan).await?, None)),
+            false => Err(alone()),
+        }
+    }
+
+    /// Starts a step that holds its rows under this ticket, for other sites. It ends with the session.
+    fn produce(&self, _ticket: Ticket, _step: Step) -> Result<Produced> {
+        Err(alone())
+    }
+
+    /// The keys that a step of this session offers under this ticket ([`crate::wire`]).
+    async fn keys(&self, _ticket: Ticket) -> Result<SendableRecordBatchStream> {
+        Err(alone())
+    }
+
+    /// When nothing more can come from it, though nobody reads from it now: why.
+    async fn lost(&self) -> Error {
+        std::future::pending().await
+    }
+}
+
+fn alone() -> Error {
+    Error::internal("a step for other sites in a process that serves none")
 }

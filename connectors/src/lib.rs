@@ -6,6 +6,7 @@ pub mod engine;
 pub mod exchange;
 pub mod files;
 mod guardian;
+mod keys;
 pub mod mysql;
 mod pool;
 pub mod postgres;

@@ -1,13 +1,16 @@
-//! What a coordinator asks of a site: a scan at one of its sources, or a step of its own compute over relations.
+//! What a coordinator asks of a site: a scan at one of its sources, or a statement of its own compute over relations.
 //!
 //! All steps of a query are sent at once. Nothing of them is waited for by whoever sends them: a ticket is made up for every
 //! relation and every list of keys before anybody has it, and who needs one comes for it to where it is made, early enough to be
 //! there when it is ready. So a chain of steps costs one way over each link, and no round trip to the gateway.
 
+use std::fmt;
+
 use arrow::datatypes::SchemaRef;
-use cost_model::SiteId;
+use cost_model::{Link, SiteId};
 use planner::PgType;
 use planner::emit::KeyColumn;
+use tokio::sync::watch;
 
 use crate::engine::ScanRequest;
 use crate::wire::Ticket;
@@ -15,10 +18,8 @@ use crate::wire::Ticket;
 /// One statement with what it needs from others and what others need from it.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// As [`planner::emit::render`] writes it: with a hole for each of `filters`. For a step of the site's compute the tables are
-    /// `r0`, `r1`, …, one for each of `inputs`.
-    pub sql: String,
-    /// All but the statement.
+    /// Its statement has a hole for each of `filters` ([`planner::emit::fill`]), and is complete without any. For a step of the
+    /// site's compute the tables are `r0`, `r1`, …, one for each of `inputs`.
     pub scan: ScanRequest,
     pub inputs: Vec<Input>,
     pub filters: Vec<StepFilter>,
@@ -27,19 +28,32 @@ pub struct Step {
     pub hold: bool,
 }
 
+impl Step {
+    /// A statement that has nothing to do with others.
+    pub fn alone(scan: ScanRequest) -> Self {
+        Self { scan, inputs: Vec::new(), filters: Vec::new(), offers: Vec::new(), hold: false }
+    }
+}
+
 /// Where something waits to be fetched.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// At the site that is asked.
     Here,
-    Peer {
-        site: SiteId,
-        /// Host and port by which the site that is asked reaches it.
-        address: String,
-    },
+    Peer(Peer),
 }
 
-/// A relation that a step reads.
+/// A site, as another one sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    pub site: SiteId,
+    /// Host and port.
+    pub address: String,
+    /// What is expected of the way from it.
+    pub link: Option<Link>,
+}
+
+/// A relation that a step reads. Its producer holds it.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub origin: Origin,
@@ -62,9 +76,52 @@ pub struct StepFilter {
     pub kept: f64,
 }
 
-/// The different values of a column of the result, fetched once by one other step.
+/// The different values of a column of the result, as a relation of their own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KeyOffer {
     pub ticket: Ticket,
     pub column: usize,
+}
+
+/// What has become of a step whose rows others fetch, as its site says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    pub rows: u64,
+    /// Of Arrow data.
+    pub bytes: u64,
+    pub spilled_bytes: u64,
+    /// Since the site was asked.
+    pub seconds: f64,
+    /// It has ended: all of it is there (`sealed`), or it was stopped or has failed.
+    pub done: bool,
+    pub sealed: bool,
+    /// For each of its filters the keys there were; `None`: too many to list.
+    pub keys: Vec<Option<usize>>,
+}
+
+/// A step that runs elsewhere. Dropping this ends the interest in it, not the step.
+pub struct Produced {
+    made: watch::Receiver<Made>,
+    _watched: Box<dyn Send + Sync>,
+}
+
+impl Produced {
+    pub(crate) fn new(made: watch::Receiver<Made>, watched: impl Send + Sync + 'static) -> Self {
+        Self { made, _watched: Box::new(watched) }
+    }
+
+    pub fn made(&self) -> Made {
+        self.made.borrow().clone()
+    }
+
+    /// Until it has ended, and its site has said so.
+    pub async fn done(&self) {
+        let _ = self.made.clone().wait_for(|made| made.done).await;
+    }
+}
+
+impl fmt::Debug for Produced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.made().fmt(f)
+    }
 }

@@ -21,6 +21,7 @@ pub mod residency;
 pub mod search;
 pub mod source;
 pub mod stats;
+mod unions;
 
 pub use context::QueryContext;
 pub use error::{Error, Result};

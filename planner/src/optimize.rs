@@ -21,7 +21,6 @@ use datafusion_optimizer::eliminate_limit::EliminateLimit;
 use datafusion_optimizer::eliminate_outer_join::EliminateOuterJoin;
 use datafusion_optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
 use datafusion_optimizer::optimize_projections::OptimizeProjections;
-use datafusion_optimizer::optimize_unions::OptimizeUnions;
 use datafusion_optimizer::push_down_filter::PushDownFilter;
 use datafusion_optimizer::push_down_limit::PushDownLimit;
 use datafusion_optimizer::replace_distinct_aggregate::ReplaceDistinctWithAggregate;
@@ -35,13 +34,14 @@ use crate::bind::expr::merged_filter;
 use crate::empty_relation::PropagateEmpty;
 use crate::error::Result;
 use crate::prune;
+use crate::unions::FlattenUnions;
 
 pub type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
 fn before_cutting() -> Vec<Rule> {
     vec![
         Arc::new(RewriteSetComparison::new()),
-        Arc::new(OptimizeUnions::new()),
+        Arc::new(FlattenUnions),
         Arc::new(SimplifyExpressions::new()),
         Arc::new(EliminateJoin::new()),
         Arc::new(DecorrelatePredicateSubquery::new()),

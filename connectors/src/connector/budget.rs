@@ -58,16 +58,7 @@ impl Budget {
             Some(at) => tokio::time::timeout(at.saturating_sub(clock.now()), acquire).await.ok(),
         };
         match held {
-            Some(Ok(mut held)) => {
-                let mut count = 1;
-                while count < wanted
-                    && let Ok(another) = self.semaphore.clone().try_acquire_owned()
-                {
-                    held.merge(another);
-                    count += 1;
-                }
-                Ok(Permits { _held: held, count })
-            }
+            Some(Ok(mut held)) => Ok(Permits { count: self.add(&mut held, wanted), _held: held }),
             Some(Err(_)) => Err(Error::internal("a budget was closed")),
             None => Err(Error::new(
                 state::TOO_MANY_CONNECTIONS,
@@ -75,6 +66,24 @@ impl Budget {
             )
             .with_detail(format!("The source's limit of {} connections is used up by other queries.", self.limit))),
         }
+    }
+
+    /// As many as are free right now, up to what is wanted; `None` if there is none, or others wait.
+    pub fn try_acquire(&self, wanted: usize) -> Option<Permits> {
+        let mut held = self.semaphore.clone().try_acquire_owned().ok()?;
+        Some(Permits { count: self.add(&mut held, wanted), _held: held })
+    }
+
+    /// What is free beyond the first one; the number of all.
+    fn add(&self, held: &mut OwnedSemaphorePermit, wanted: usize) -> usize {
+        let mut count = 1;
+        while count < wanted
+            && let Ok(another) = self.semaphore.clone().try_acquire_owned()
+        {
+            held.merge(another);
+            count += 1;
+        }
+        count
     }
 
     pub fn limit(&self) -> usize {
@@ -109,6 +118,7 @@ mod tests {
         assert!(poll!(second.as_mut()).is_pending());
         assert_eq!(budget.waiting(), 2);
         drop(held);
+        assert!(budget.try_acquire(1).is_none(), "others wait");
         assert!(poll!(second.as_mut()).is_pending());
         drop(first.await.unwrap());
         second.await.unwrap();

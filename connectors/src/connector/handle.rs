@@ -140,6 +140,14 @@ impl ConnectorHandle {
         Ok(Arc::new(ConnectorLease::new(self.clone(), permits, ticket)))
     }
 
+    /// The same without waiting: `None` where others use or wait for all there are.
+    pub fn try_lease(&self, request: &SessionRequest) -> Result<Option<Arc<ConnectorLease>>> {
+        self.check()?;
+        let ticket = self.0.shared.running.enter(request.query);
+        let permits = self.0.shared.budget.try_acquire(request.connections);
+        Ok(permits.map(|permits| Arc::new(ConnectorLease::new(self.clone(), permits, ticket))))
+    }
+
     /// Waits in line for permits, then opens a session.
     pub async fn open_session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {
         self.lease(&request).await?.open(request).await
@@ -175,15 +183,21 @@ impl ConnectorHandle {
 
     /// Permits, unless the circuit is open: nobody stands in line for a source that is down.
     async fn permits(&self, wanted: usize, deadline: Option<Duration>) -> Result<Permits> {
+        self.check()?;
         let shared = &self.0.shared;
-        let now = shared.clock.now();
-        let published = shared.published.borrow().clone();
-        if let Some(wait) = published.refused_for(now) {
-            return Err(unavailable(shared, published.last_error.as_deref(), wait));
-        }
-        let deadline = deadline.or_else(|| self.0.queue_timeout.map(|t| now + t));
+        let deadline = deadline.or_else(|| self.0.queue_timeout.map(|t| shared.clock.now() + t));
         let permits = shared.budget.acquire(shared.source.as_str(), wanted, deadline, shared.clock.as_ref()).await;
         permits.map_err(|e| e.with_source_id(shared.source.clone()))
+    }
+
+    /// An error while the circuit is open.
+    fn check(&self) -> Result<()> {
+        let shared = &self.0.shared;
+        let published = shared.published.borrow().clone();
+        match published.refused_for(shared.clock.now()) {
+            Some(wait) => Err(unavailable(shared, published.last_error.as_deref(), wait)),
+            None => Ok(()),
+        }
     }
 
     /// Sends a request to the actor. If the actor dies over it, its successor gets it once more: most likely it was another

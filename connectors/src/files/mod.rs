@@ -44,7 +44,6 @@ mod identity;
 mod nested;
 mod parquet_file;
 mod prune;
-mod result;
 mod scan;
 mod session;
 mod stats;

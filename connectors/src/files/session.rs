@@ -29,7 +29,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::folder::{Folder, Found};
 use super::prune::bounds;
-use super::result::conform;
 use super::scan::FilesExec;
 use super::table::FilesTable;
 use crate::engine::{EngineSession, ScanRequest, concurrent_scans};
@@ -37,6 +36,7 @@ use crate::site::compute::caught;
 use crate::site::error::translate;
 use crate::site::executor::Shared;
 use crate::site::planning::Session;
+use crate::site::result::conform;
 
 /// What all sessions at one folder share.
 pub(super) struct Environment {

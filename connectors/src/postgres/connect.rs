@@ -24,6 +24,9 @@ const PINS: &str = "SET standard_conforming_strings = on; SET client_encoding = 
     SET search_path = ''; SET transform_null_equals = off; SET array_nulls = on; \
     SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = on; SET statement_timeout = 0";
 
+/// A server that only computes notices by this that this process was killed. Older ones than 14, and some systems, do not have it.
+const NOTICE_HANGUP: &str = "SET client_connection_check_interval = '1s'";
+
 /// An open connection in the hands of one user. Dropped, it is closed at once, whatever it is doing.
 pub struct Connection {
     pub client: Client,
@@ -169,6 +172,7 @@ async fn pinned(
         }
     });
     let hangup = Hangup(Some(task.abort_handle()));
-    blame.result(client.batch_execute(PINS).await, During::Connect)?;
+    let (pinned, _) = tokio::join!(client.batch_execute(PINS), client.batch_execute(NOTICE_HANGUP));
+    blame.result(pinned, During::Connect)?;
     Ok(Connection { client, statement_timeout: 0, user: credential.user, opened, address, hangup })
 }

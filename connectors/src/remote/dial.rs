@@ -62,6 +62,12 @@ pub struct RemoteSiteOptions {
 }
 
 impl RemoteSiteOptions {
+    /// Whether who may connect to the one may connect to the other.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let token = |o: &Self| o.token.as_ref().map(|token| token.expose_secret().to_string());
+        self.tls.is_some() == other.tls.is_some() && token(self) == token(other)
+    }
+
     /// Whether both mean the same connection.
     pub fn same_connection(&self, other: &Self) -> bool {
         let exposed = |secret: &SecretString| secret.expose_secret().to_string();

@@ -148,6 +148,7 @@ impl ProxyActor {
         let connected = Connected {
             same_functions: line.welcome.functions == planner::pgsem::registry::registry().fingerprint(),
             version: line.welcome.version,
+            fetches: line.welcome.fetches,
             lost,
         };
         tracing::info!(%site, version = connected.version, sources = sources.len(), "connected to the site");
@@ -242,6 +243,7 @@ impl Handler<Heard> for ProxyActor {
                 let statuses = beat.sources.into_iter().map(|s| (SourceId::new(&s.name), s));
                 *self.shared.statuses.lock() = statuses.collect();
             }
+            Some(from_site::Message::Progress(progress)) => self.shared.progress(progress),
             Some(from_site::Message::Welcome(_)) | None => {}
         }
     }

@@ -5,17 +5,21 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use cost_model::{QueryId, SourceId};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
-use planner::Result;
+use planner::{Error, Result};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::fetch::{self, Fetch, Supply};
 use super::site::{Connected, RemoteSite, Shared};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 use crate::site::Lease;
+use crate::step::{Made, Produced, Step};
 use crate::wire::proto::{self, from_gateway, reply, request};
 use crate::wire::{Ticket, compression, malformed};
 
@@ -30,7 +34,13 @@ pub struct RemoteLease {
 }
 
 impl RemoteLease {
-    pub async fn take(site: RemoteSite, source: &SourceId, request: &SessionRequest) -> Result<Self> {
+    /// `None` if it should not wait, and none is free.
+    pub async fn take(
+        site: RemoteSite,
+        source: &SourceId,
+        request: &SessionRequest,
+        wait: bool,
+    ) -> Result<Option<Self>> {
         let shared = site.shared.clone();
         let number = shared.next_lease();
         let connected = shared.connected()?;
@@ -43,12 +53,14 @@ impl RemoteLease {
             principal: request.principal.to_string(),
             connections: request.connections as u32,
             time_left_us: time_left.map(|left| left.as_micros() as u64),
+            no_wait: !wait,
         });
         match shared.call(call).await? {
+            reply::Result::Granted(granted) if granted.connections == 0 => Ok(None),
             reply::Result::Granted(granted) => {
                 lease.connections = granted.connections as usize;
                 lease.concurrent_scans = granted.concurrent_scans;
-                Ok(lease)
+                Ok(Some(lease))
             }
             _ => Err(malformed("a reply")),
         }
@@ -82,32 +94,43 @@ struct RemoteSession {
     lease: Arc<RemoteLease>,
 }
 
-#[async_trait]
-impl EngineSession for RemoteSession {
-    async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
-        let (shared, lost) = (self.lease.shared(), &self.lease.connected.lost);
-        if lost.is_cancelled() {
-            return Err(shared.lost());
+impl RemoteSession {
+    fn shared(&self) -> &Arc<Shared> {
+        self.lease.shared()
+    }
+
+    fn lost_token(&self) -> &CancellationToken {
+        &self.lease.connected.lost
+    }
+
+    /// Asks for a step, without waiting for anything.
+    fn ask(&self, ticket: Ticket, step: Step) -> Result<()> {
+        if self.lost_token().is_cancelled() {
+            return Err(self.shared().lost());
         }
-        let (schema, ticket) = (request.schema.clone(), Ticket::random());
-        let compression = compression(shared.dialer.options.link.as_ref());
-        let scan = proto::Scan::new(self.lease.number, ticket, compression, request)?;
-        shared.tell(from_gateway::Message::Scan(scan));
-        let fetch = Fetch {
-            ticket,
-            schema: schema.clone(),
-            supply: Supply::Piped,
-            compression: None,
-            progress: Arc::default(),
-            lost: lost.clone(),
-        };
-        let rows = fetch::fetch(&shared.channels, fetch).await?;
+        let compression = compression(self.shared().dialer.options.link.as_ref());
+        let scan = proto::Scan::new(self.lease.number, ticket, compression, step)?;
+        self.shared().tell(from_gateway::Message::Scan(scan));
+        Ok(())
+    }
+
+    async fn fetch(&self, ticket: Ticket, schema: SchemaRef, supply: Supply) -> Result<SendableRecordBatchStream> {
+        let (progress, lost) = (Arc::default(), self.lost_token().clone());
+        let fetch = Fetch { ticket, schema: schema.clone(), supply, compression: None, progress, lost };
+        let rows = fetch::fetch(&self.shared().channels, fetch).await?;
         // The site keeps what it has for the lease as long as somebody reads.
         let lease = self.lease.clone();
         let rows = rows.inspect(move |_| {
             let _ = &lease;
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+    }
+}
+
+#[async_trait]
+impl EngineSession for RemoteSession {
+    async fn scan(&self, request: ScanRequest) -> Result<SendableRecordBatchStream> {
+        Ok(self.step(Step::alone(request)).await?.0)
     }
 
     fn concurrent_scans(&self) -> bool {
@@ -116,6 +139,52 @@ impl EngineSession for RemoteSession {
 
     async fn cancel(&self) {
         let query = self.lease.query.0.as_bytes().to_vec();
-        self.lease.shared().tell(from_gateway::Message::CancelQuery(proto::CancelQuery { query }));
+        self.shared().tell(from_gateway::Message::CancelQuery(proto::CancelQuery { query }));
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        true
+    }
+
+    async fn step(&self, step: Step) -> Result<(SendableRecordBatchStream, Option<Produced>)> {
+        let (schema, ticket) = (step.scan.schema.clone(), Ticket::random());
+        // Its filters are told of.
+        let produced = match step.filters.is_empty() {
+            true => {
+                self.ask(ticket, step)?;
+                None
+            }
+            false => Some(self.produce(ticket, step)?),
+        };
+        Ok((self.fetch(ticket, schema, Supply::Piped).await?, produced))
+    }
+
+    fn produce(&self, ticket: Ticket, step: Step) -> Result<Produced> {
+        let (sender, made) = watch::channel(Made::default());
+        self.shared().steps.lock().insert(ticket, sender);
+        let produced = Produced::new(made, Watched { shared: self.shared().clone(), ticket });
+        self.ask(ticket, step)?;
+        Ok(produced)
+    }
+
+    async fn keys(&self, ticket: Ticket) -> Result<SendableRecordBatchStream> {
+        self.fetch(ticket, crate::keys::schema(), Supply::Held { parts: 1 }).await
+    }
+
+    async fn lost(&self) -> Error {
+        self.lost_token().cancelled().await;
+        self.shared().lost()
+    }
+}
+
+/// Ends the interest in a step's progress.
+struct Watched {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.shared.steps.lock().remove(&self.ticket);
     }
 }

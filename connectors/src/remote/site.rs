@@ -21,6 +21,9 @@ use super::proxy::{Call, HangUp, ProxyActor, Tell};
 use super::source::RemoteSource;
 use crate::connector::{Circuit, ConnectorStatus, Health};
 use crate::guardian::Guardian;
+use crate::keys::NOT_LISTED;
+use crate::step::Made;
+use crate::wire::Ticket;
 use crate::wire::proto::{self, from_gateway, reply, request};
 
 /// How it stands with a site.
@@ -39,6 +42,8 @@ pub struct Connected {
     pub version: String,
     /// Its functions compute what ours compute.
     pub same_functions: bool,
+    /// It can fetch rows from other sites.
+    pub fetches: bool,
     /// Fires when the connection is lost.
     pub lost: CancellationToken,
 }
@@ -55,6 +60,8 @@ pub(super) struct Shared {
     pub known: Mutex<Vec<(SourceId, EngineKind)>>,
     /// Round trip of the last heartbeat, in µs; 0 if there was none yet.
     pub round_trip: AtomicU64,
+    /// The steps that somebody watches.
+    pub steps: Mutex<HashMap<Ticket, watch::Sender<Made>>>,
     address: watch::Sender<Option<Addr<ProxyActor>>>,
     next_lease: AtomicU64,
 }
@@ -85,6 +92,7 @@ impl RemoteSite {
             statuses: Mutex::default(),
             known: Mutex::default(),
             round_trip: AtomicU64::new(0),
+            steps: Mutex::default(),
             address: watch::Sender::new(None),
             next_lease: AtomicU64::new(1),
         });
@@ -128,6 +136,16 @@ impl RemoteSite {
     pub fn source(&self, id: SourceId, kind: EngineKind) -> RemoteSource {
         RemoteSource::new(self.clone(), id, kind)
     }
+
+    /// Its compute, as a source.
+    pub fn compute(&self) -> RemoteSource {
+        self.source(SourceId::compute(self.name()), EngineKind::Site)
+    }
+
+    /// It is there and computes what this process computes.
+    pub fn computes(&self) -> bool {
+        matches!(&*self.shared.state.borrow(), SiteState::Connected(now) if now.same_functions && now.fetches)
+    }
 }
 
 impl Shared {
@@ -157,6 +175,31 @@ impl Shared {
         match answered.await.unwrap_or_else(|_| Err(self.lost()))? {
             reply::Result::Error(error) => Err(Error::from(error).with_site(self.site().clone())),
             other => Ok(other),
+        }
+    }
+
+    /// News of steps.
+    pub fn progress(&self, progress: proto::Progress) {
+        let steps = self.steps.lock();
+        for sent in progress.relations {
+            let Some(made) = Ticket::read(&sent.ticket).ok().and_then(|ticket| steps.get(&ticket)) else { continue };
+            let count = |n: u64| usize::try_from(n).ok().filter(|_| n != NOT_LISTED);
+            made.send_modify(|made| {
+                *made = Made {
+                    rows: sent.rows,
+                    bytes: sent.bytes,
+                    spilled_bytes: sent.spilled_bytes,
+                    seconds: Duration::from_micros(sent.elapsed_us).as_secs_f64(),
+                    done: sent.done,
+                    sealed: sent.sealed,
+                    // Said when they are known.
+                    keys: if sent.keys.is_empty() {
+                        std::mem::take(&mut made.keys)
+                    } else {
+                        sent.keys.into_iter().map(count).collect()
+                    },
+                }
+            });
         }
     }
 

@@ -31,10 +31,10 @@ impl RemoteSource {
         &self.site.shared
     }
 
-    /// Files are answered by the site's own functions, with SQL that relies on them.
+    /// Files and steps are answered by the site's own functions, with SQL that relies on them.
     fn check_functions(&self) -> Result<()> {
         let connected = self.shared().connected()?;
-        if self.kind != EngineKind::Files || connected.same_functions {
+        if !matches!(self.kind, EngineKind::Files | EngineKind::Site) || connected.same_functions {
             return Ok(());
         }
         let site = self.shared().site();
@@ -72,7 +72,14 @@ impl SourceHandle for RemoteSource {
 
     async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
         self.check_functions()?;
-        Ok(Arc::new(RemoteLease::take(self.site.clone(), &self.id, request).await?))
+        let lease = RemoteLease::take(self.site.clone(), &self.id, request, true).await?;
+        Ok(Arc::new(lease.ok_or_else(|| malformed("a reply"))?))
+    }
+
+    async fn try_lease(&self, request: &SessionRequest) -> Result<Option<Arc<dyn Lease>>> {
+        self.check_functions()?;
+        let lease = RemoteLease::take(self.site.clone(), &self.id, request, false).await?;
+        Ok(lease.map(|lease| Arc::new(lease) as Arc<dyn Lease>))
     }
 
     fn status(&self) -> ConnectorStatus {

@@ -98,7 +98,9 @@ fn before_ending(
 /// What the site said last, or that it could not say anything any more.
 fn broken(channels: &Channels, status: &Status) -> Broken {
     if let Some(error) = from_status(status) {
-        return Broken::Said(error.with_site(channels.options().site.clone()));
+        // It may hand on what another site has said.
+        let site = || channels.options().site.clone();
+        return Broken::Said(if error.site().is_some() { error } else { error.with_site(site()) });
     }
     let error = channels.lost().with_detail(status.message().to_string());
     match status.code() {

@@ -9,14 +9,15 @@ use futures::{Stream, stream};
 use planner::error::state;
 use planner::{Error, Result};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::Site;
 use super::gateway::Gateway;
 use super::held::{Held, given_up};
+use super::step::Work;
 use crate::engine::{SessionRequest, concurrent_scans};
-use crate::exchange::Rows;
 use crate::site::{SourceHandle, caught};
 use crate::wire::proto::reply::Result as Outcome;
 use crate::wire::proto::{self, FromGateway, FromSite, from_gateway, from_site, request};
@@ -33,8 +34,8 @@ pub struct Control(pub Arc<Site>);
 
 /// One gateway's conversation.
 #[derive(Clone)]
-struct Conversation {
-    site: Arc<Site>,
+pub struct Conversation {
+    pub site: Arc<Site>,
     gateway: Arc<Gateway>,
     out: mpsc::Sender<FromSite>,
 }
@@ -82,11 +83,12 @@ fn welcome(site: &Site) -> proto::Welcome {
         functions: planner::pgsem::registry::registry().fingerprint(),
         site: site.name.to_string(),
         sources: site.order.iter().map(source).collect(),
+        fetches: site.peers.can_connect(),
     }
 }
 
 impl Conversation {
-    async fn say(&self, message: from_site::Message) {
+    pub async fn say(&self, message: from_site::Message) {
         let _ = self.out.send(FromSite { message: Some(message) }).await;
     }
 
@@ -132,7 +134,7 @@ impl Conversation {
             // A request this build does not know.
             from_gateway::Message::Request(_) => {}
             from_gateway::Message::Open(open) => {
-                if let Some(held) = this.gateway.held(open.lease) {
+                if let Some(held) = this.gateway.held(open.lease).filter(|held| !held.source.is_compute()) {
                     tokio::spawn(async move { held.open(open.snapshot).await });
                 }
             }
@@ -168,18 +170,29 @@ impl Conversation {
     }
 
     async fn lease(&self, lease: proto::Lease, held: Arc<Held>) -> Result<Outcome> {
+        if held.source == SourceId::compute(&self.site.name) {
+            // Its steps share the site's threads and memory; there is nothing to wait for.
+            let granted = proto::Granted { connections: lease.connections.max(1), concurrent_scans: true };
+            return Ok(Outcome::Granted(granted));
+        }
         let granting = async {
             let source = self.site.source(&lease.source)?;
-            Ok((source.kind(), source.lease(&held.request).await?))
+            let granted = match lease.no_wait {
+                true => source.try_lease(&held.request).await?,
+                false => Some(source.lease(&held.request).await?),
+            };
+            Ok((source.kind(), granted))
         };
         let granted = held.stop.run_until_cancelled(granting).await.unwrap_or_else(|| Err(given_up()));
         let (kind, granted) = granted.inspect_err(|_| self.gateway.release(lease.lease, &self.site.exchange))?;
+        let Some(granted) = granted else {
+            self.gateway.release(lease.lease, &self.site.exchange);
+            return Ok(Outcome::Granted(proto::Granted::default()));
+        };
         let connections = granted.connections();
-        held.grant(granted);
-        Ok(Outcome::Granted(proto::Granted {
-            connections: connections as u32,
-            concurrent_scans: concurrent_scans(kind, connections),
-        }))
+        let concurrent_scans = concurrent_scans(kind, connections);
+        held.grant(granted, !concurrent_scans);
+        Ok(Outcome::Granted(proto::Granted { connections: connections as u32, concurrent_scans }))
     }
 
     fn enter(&self, lease: &proto::Lease) -> Result<Arc<Held>> {
@@ -191,7 +204,7 @@ impl Conversation {
             snapshot: false,
             deadline: left.map(|left| self.site.clock.now() + left),
         };
-        self.gateway.enter(lease.lease, request).ok_or_else(|| malformed("a lease"))
+        self.gateway.enter(lease.lease, SourceId::new(&lease.source), request).ok_or_else(|| malformed("a lease"))
     }
 
     fn scan(&self, scan: proto::Scan) {
@@ -199,17 +212,20 @@ impl Conversation {
         // A lease that was given back meanwhile: whoever comes for the rows is told that there are none.
         let Some(held) = self.gateway.held(scan.lease) else { return };
         held.add(ticket);
-        let Some(offer) = self.site.exchange.offer(ticket) else { return };
-        tokio::spawn(async move {
-            let rows = async {
-                let compression = scan.compression();
-                let request = scan.request()?;
-                let start = async { held.session().await?.scan(request).await };
-                let batches = held.stop.run_until_cancelled(start).await.unwrap_or_else(|| Err(given_up()))?;
-                Ok(Rows { batches, compression, stop: held.stop.clone() })
-            };
-            offer.send(caught(rows).await);
+        let compression = scan.compression();
+        let work = Work { conversation: self.clone(), held, ticket, started: Instant::now() };
+        let begun = scan.step().and_then(|step| match step.hold {
+            true => work.hold(step),
+            false => {
+                work.pipe(step, compression);
+                Ok(())
+            }
         });
+        if let Err(error) = begun
+            && let Some(offer) = self.site.exchange.offer(ticket)
+        {
+            offer.send(Err(error));
+        }
     }
 
     fn statuses(&self) -> Vec<proto::SourceStatus> {
@@ -231,7 +247,7 @@ impl Conversation {
 }
 
 impl Site {
-    fn source(&self, name: &str) -> Result<&Arc<dyn SourceHandle>> {
+    pub(super) fn source(&self, name: &str) -> Result<&Arc<dyn SourceHandle>> {
         self.sources.get(&SourceId::new(name)).ok_or_else(|| {
             let message = format!("site \"{}\" has no source \"{name}\" (any more)", self.name);
             Error::new(state::UNDEFINED_OBJECT, message).with_site(self.name.clone())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cost_model::{Epoch, QueryId};
+use cost_model::{Epoch, QueryId, SourceId};
 use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -22,12 +22,12 @@ pub struct Gateway {
 
 impl Gateway {
     /// `None` if the number is taken.
-    pub fn enter(&self, number: u64, request: SessionRequest) -> Option<Arc<Held>> {
+    pub fn enter(&self, number: u64, source: SourceId, request: SessionRequest) -> Option<Arc<Held>> {
         let mut leases = self.leases.lock();
         if self.stop.is_cancelled() || leases.contains_key(&number) {
             return None;
         }
-        let held = Arc::new(Held::new(request, self.stop.child_token()));
+        let held = Arc::new(Held::new(source, request, self.stop.child_token()));
         leases.insert(number, held.clone());
         Some(held)
     }

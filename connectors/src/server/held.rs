@@ -1,14 +1,15 @@
-//! What a query of a gateway has at one source of this site: its permits, its session, the tickets of its scans.
+//! What a query of a gateway has at one source of this site: its permits, its session, the tickets of its steps.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use cost_model::QueryId;
+use cost_model::{QueryId, SourceId};
 use parking_lot::Mutex;
 use planner::error::state;
 use planner::{Error, Result};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{EngineSession, SessionRequest};
 use crate::site::Lease;
@@ -17,25 +18,63 @@ use crate::wire::Ticket;
 type Opened = Option<Result<Arc<dyn EngineSession>>>;
 
 pub struct Held {
+    pub source: SourceId,
     pub request: SessionRequest,
     /// The lease was given back, or its gateway is gone.
     pub stop: CancellationToken,
     lease: OnceLock<Arc<dyn Lease>>,
     session: watch::Sender<Opened>,
     tickets: Mutex<Vec<Ticket>>,
+    /// The session cannot send two results at once.
+    one_by_one: AtomicBool,
+    /// The end of the statement that was asked for last.
+    last: Mutex<CancellationToken>,
+}
+
+/// A statement's place in the line of its session. The next one's turn comes when it is dropped.
+pub struct Turn {
+    before: Option<CancellationToken>,
+    _mine: DropGuard,
+}
+
+impl Turn {
+    pub async fn come(&self) {
+        if let Some(before) = &self.before {
+            before.cancelled().await;
+        }
+    }
 }
 
 impl Held {
-    pub fn new(request: SessionRequest, stop: CancellationToken) -> Self {
-        Self { request, stop, lease: OnceLock::new(), session: watch::Sender::new(None), tickets: Mutex::default() }
+    pub fn new(source: SourceId, request: SessionRequest, stop: CancellationToken) -> Self {
+        let last = CancellationToken::new();
+        last.cancel();
+        Self {
+            source,
+            request,
+            stop,
+            lease: OnceLock::new(),
+            session: watch::Sender::new(None),
+            tickets: Mutex::default(),
+            one_by_one: AtomicBool::new(false),
+            last: Mutex::new(last),
+        }
     }
 
     pub fn query(&self) -> QueryId {
         self.request.query
     }
 
-    pub fn grant(&self, lease: Arc<dyn Lease>) {
+    pub fn grant(&self, lease: Arc<dyn Lease>, one_by_one: bool) {
         let _ = self.lease.set(lease);
+        self.one_by_one.store(one_by_one, Ordering::Relaxed);
+    }
+
+    /// Puts a statement in line, in the order in which it was asked for.
+    pub fn turn(&self) -> Turn {
+        let mine = CancellationToken::new();
+        let before = std::mem::replace(&mut *self.last.lock(), mine.clone());
+        Turn { before: self.one_by_one.load(Ordering::Relaxed).then_some(before), _mine: mine.drop_guard() }
     }
 
     /// Opens the session; whoever waits for it gets it, or the reason why there is none.

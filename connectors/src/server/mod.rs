@@ -1,7 +1,8 @@
 //! A site's side of the protocol: serves gateways with the sources it has.
 //!
 //! A gateway's work here lives as long as its control stream: when that ends, or nothing is heard on it for the gateway's lease,
-//! statements are cancelled at their engines and everything is freed ([`gateway`]). Rows leave through the [exchange](crate::exchange) by
+//! statements are cancelled at their engines and everything is freed ([`gateway`]). Its [steps](crate::step) are statements at the
+//! site's sources or of its own compute, which reads what they return and what it fetches from other sites. Rows leave through the [exchange](crate::exchange) by
 //! Arrow Flight, on connections of their own.
 
 mod auth;
@@ -10,6 +11,9 @@ mod encode;
 mod flight;
 mod gateway;
 mod held;
+mod inputs;
+mod peers;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +35,8 @@ use crate::site::{Executor, SourceHandle};
 use crate::wire::LONGEST_MESSAGE;
 use crate::wire::proto::site_server::SiteServer;
 use gateway::Gateways;
+pub use peers::PeerOptions;
+use peers::Peers;
 
 /// How often an idle connection is asked whether the other end is still there, and how long that may take.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(5));
@@ -51,6 +57,8 @@ pub struct SiteOptions {
     /// What every gateway must know.
     pub token: Option<SecretString>,
     pub tls: Option<ServerTls>,
+    /// How it connects to other sites, if it can.
+    pub peers: Option<PeerOptions>,
 }
 
 /// What all connections of a site share.
@@ -61,6 +69,8 @@ pub(crate) struct Site {
     sources: HashMap<SourceId, Arc<dyn SourceHandle>>,
     exchange: Exchange,
     gateways: Gateways,
+    peers: Peers,
+    executor: Arc<Executor>,
     compute: Handle,
     clock: Arc<dyn Clock>,
 }
@@ -70,7 +80,7 @@ pub async fn serve(
     options: SiteOptions,
     listener: TcpListener,
     sources: Vec<(SourceId, Arc<dyn SourceHandle>)>,
-    executor: &Executor,
+    executor: &Arc<Executor>,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -83,6 +93,8 @@ pub async fn serve(
         sources: sources.into_iter().collect(),
         exchange: Exchange::default(),
         gateways: Gateways::default(),
+        peers: Peers::new(options.peers, Handle::current()),
+        executor: executor.clone(),
         compute: executor.compute().clone(),
         clock,
     });

@@ -34,7 +34,7 @@ fn batch(from: i64, rows: i64) -> RecordBatch {
 /// A site with nothing but an exchange.
 struct Far {
     site: Arc<Site>,
-    executor: Executor,
+    executor: Arc<Executor>,
     address: SocketAddr,
     _dir: tempfile::TempDir,
 }
@@ -43,13 +43,15 @@ impl Far {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let settings = RuntimeSettings { target_partitions: 1, ..RuntimeSettings::new(dir.path(), Epoch(1)) };
-        let executor = Executor::start(settings, SystemClock::shared()).unwrap();
+        let executor = Arc::new(Executor::start(settings, SystemClock::shared()).unwrap());
         let site = Arc::new(Site {
             name: SiteId::new("far"),
             order: Vec::new(),
             sources: HashMap::new(),
             exchange: Exchange::default(),
             gateways: Gateways::default(),
+            peers: Peers::new(None, Handle::current()),
+            executor: executor.clone(),
             compute: executor.compute().clone(),
             clock: SystemClock::shared(),
         });

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::common::ScalarValue;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use planner::emit::{KeyColumn, complete, render};
+use planner::emit::{KeyColumn, KeyValues, Statement, complete, fill, render};
 use planner::plan::{Fragment, KeyFilter, ParameterValue};
 use planner::{Error, Result};
 
@@ -15,24 +14,24 @@ use super::error::translate;
 use super::measure::Meter;
 use crate::engine::{EngineSession, ScanRequest};
 use crate::exchange;
+use crate::step::Step;
 
-/// A fragment with its SQL complete.
+/// A fragment ready to be asked for.
 pub(super) struct Scan {
-    pub request: ScanRequest,
+    pub step: Step,
     pub meter: Arc<Meter>,
 }
 
-/// The fragment's statement with parameter values and keys in it.
-pub(super) fn request(
-    fragment: &Fragment,
-    parameters: &[ParameterValue],
-    keys: &[Option<Vec<ScalarValue>>],
-) -> Result<ScanRequest> {
+/// The fragment's statement with parameter values and the keys that are known in it. Those that are not leave holes.
+pub(super) fn request(fragment: &Fragment, parameters: &[ParameterValue], keys: Vec<KeyValues>) -> Result<ScanRequest> {
+    let kept =
+        |(filter, values): (&KeyFilter, &KeyValues)| matches!(values, KeyValues::Listed(_)).then_some(filter.kept);
+    let kept: Vec<f64> = fragment.key_filters.iter().zip(&keys).filter_map(kept).collect();
+    let unfinished = keys.iter().any(|values| matches!(values, KeyValues::Later(_)));
     let column = |filter: &KeyFilter| KeyColumn { sql: filter.sql.clone(), ty: filter.ty };
-    let filters: Vec<_> = fragment.key_filters.iter().map(column).zip(keys.iter().cloned()).collect();
-    let statement = complete(&render(fragment, parameters)?, fragment.engine, &filters)?;
-    let sent = fragment.key_filters.iter().zip(keys).filter(|(_, list)| list.is_some());
-    let kept: Vec<f64> = sent.map(|(filter, _)| filter.kept).collect();
+    let filters: Vec<_> = fragment.key_filters.iter().map(column).zip(keys).collect();
+    let filled = fill(&render(fragment, parameters)?, fragment.engine, &filters)?;
+    let statement = if unfinished { Statement { sql: filled, conditions_at: None } } else { complete(&filled)? };
     Ok(ScanRequest {
         sql: statement.sql,
         conditions_at: statement.conditions_at,
@@ -47,9 +46,12 @@ pub(super) fn request(
 
 /// The fragment's rows, checked and counted.
 pub(super) async fn read(session: &dyn EngineSession, scan: Scan) -> Result<BoxStream<'static, Result<RecordBatch>>> {
-    let Scan { request, meter } = scan;
-    let schema = request.schema.clone();
-    let mut batches = session.scan(request).await?;
+    let Scan { step, meter } = scan;
+    let schema = step.scan.schema.clone();
+    let (mut batches, produced) = session.step(step).await?;
+    if let Some(produced) = produced {
+        meter.filtered_by(produced);
+    }
     Ok(async_stream::try_stream! {
         while let Some(batch) = batches.next().await {
             let batch = conform(batch.map_err(translate)?, &schema)?;

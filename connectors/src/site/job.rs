@@ -9,8 +9,6 @@ use std::sync::atomic::Ordering;
 
 use arrow::record_batch::RecordBatch;
 use cost_model::SourceId;
-use cost_model::analytic::MOST_KEYS;
-use datafusion::common::ScalarValue;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execute_stream;
@@ -22,21 +20,22 @@ use planner::{Error, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::asking::Others;
 use super::compute::caught;
 use super::error::translate;
 use super::executor::Shared;
 use super::fragment::{self, Scan};
-use super::keys;
 use super::leaves::Leaves;
-use super::measure::Meter;
 use super::parameters;
 use super::planning::{Session, is_pipeline};
 use super::relation::{Delivery, Relation};
 use super::run::{Lease, RunState, Sources, SystemTables};
 use super::schedule::{self, Reading, Reads, bare_fragment, of_source, wanted_connections};
 use super::stream::{Notes, Operators};
+use super::wiring::Wiring;
 use crate::engine::{EngineSession, SessionRequest};
 use crate::exchange::{HeldRelation, Writer};
+use crate::wire::Ticket;
 
 /// Gives everything back when a query's work ends, also if it is aborted.
 struct Finish(Arc<RunState>, Arc<Notes>);
@@ -50,10 +49,11 @@ impl Drop for Finish {
 }
 
 /// A source with the query's session at it.
-struct OpenSource {
-    id: SourceId,
-    session: Arc<dyn EngineSession>,
-    connections: usize,
+#[derive(Clone)]
+pub(super) struct OpenSource {
+    pub id: SourceId,
+    pub session: Arc<dyn EngineSession>,
+    pub connections: usize,
 }
 
 #[derive(Clone)]
@@ -84,7 +84,8 @@ impl Job {
         let reads = Reads::of(&self.plan)?;
         let sources = self.open_sources(&reads).await?;
         if let (Some(fragment), [source]) = (bare_fragment(&self.plan), sources.as_slice()) {
-            let scan = self.scan(Reading { fragment, held: false }, source, Vec::new())?;
+            let reading = Reading { fragment, held: false };
+            let scan = self.scan(reading, source, &Others::default()).await?;
             return self.forward(source, scan, client).await;
         }
 
@@ -92,6 +93,7 @@ impl Job {
         let mut readers = JoinSet::new();
         let env = self.shared.query_env(self.state.pool.clone())?;
         let relations = self.start_reading(&reads, &sources, &env, &mut readers)?;
+        self.watch_sites(&reads, &sources, &mut readers);
         let mut system = HashMap::new();
         for (schema, name) in &reads.system {
             let rows = self.system.rows(schema, name, &self.state.run.principal).await?;
@@ -116,11 +118,10 @@ impl Job {
         Ok(())
     }
 
-    /// Takes permits source by source, then opens all sessions at once.
+    /// Takes permits, then opens all sessions at once.
     async fn open_sources(&self, reads: &Reads) -> Result<Vec<OpenSource>> {
         let ids: BTreeSet<_> = reads.fragments.keys().map(|f| &self.plan.fragments[*f].source).collect();
-        let mut leases = Vec::with_capacity(ids.len());
-        for id in ids {
+        let request = |id| {
             let fragments = of_source(&self.plan, reads, id);
             let request = SessionRequest {
                 query: self.state.run.query,
@@ -129,11 +130,32 @@ impl Job {
                 snapshot: fragments.len() > 1,
                 deadline: self.state.run.deadline,
             };
-            let lease = self.sources.lease(id, &request).await.map_err(|e| blame(e, id))?;
-            self.state.keep_lease(lease.clone());
-            leases.push((id, lease, request));
+            (id, request)
+        };
+        let requests: Vec<_> = ids.into_iter().map(request).collect();
+        let leases = self.leases(&requests).await?;
+        leases.iter().for_each(|lease| self.state.keep_lease(lease.clone()));
+        let opening = requests.into_iter().zip(leases).map(|((id, request), lease)| self.open(id, lease, request));
+        try_join_all(opening).await
+    }
+
+    /// From all sources at once if each has some free. Otherwise source by source, in the order of their names, which is the same
+    /// for every query: so no two of them wait for each other.
+    async fn leases(&self, requests: &[(&SourceId, SessionRequest)]) -> Result<Vec<Arc<dyn Lease>>> {
+        if requests.len() > 1 {
+            let free = requests.iter().map(|(id, request)| async move {
+                self.sources.try_lease(id, request).await.map_err(|e| blame(e, id))
+            });
+            // Those that were granted go back if another one was not.
+            if let Some(leases) = try_join_all(free).await?.into_iter().collect::<Option<Vec<_>>>() {
+                return Ok(leases);
+            }
         }
-        try_join_all(leases.into_iter().map(|(id, lease, request)| self.open(id, lease, request))).await
+        let mut leases = Vec::with_capacity(requests.len());
+        for (id, request) in requests {
+            leases.push(self.sources.lease(id, request).await.map_err(|e| blame(e, id))?);
+        }
+        Ok(leases)
     }
 
     async fn open(&self, id: &SourceId, lease: Arc<dyn Lease>, request: SessionRequest) -> Result<OpenSource> {
@@ -158,13 +180,19 @@ impl Job {
                 work.push((source, lane));
             }
         }
-        let held = work.iter().flat_map(|(_, lane)| lane).filter(|r| r.held).count();
+        let wiring = Wiring::of(&self.plan, reads);
+        let here = |r: &&Reading| !reads.by_steps.contains(&r.fragment);
+        let held = work.iter().flat_map(|(_, lane)| lane).filter(here).filter(|r| r.held).count();
         // Half of the memory is left for the operators, whatever is held.
         let held_limit = self.shared.settings.memory_limit / 2 / held.max(1);
         let mut lanes = Vec::with_capacity(work.len());
         for (source, lane) in work {
             let mut outlets = Vec::with_capacity(lane.len());
             for reading in lane {
+                if let Some(ticket) = wiring.rows(reading.fragment) {
+                    outlets.push((reading, Outlet::Elsewhere(ticket)));
+                    continue;
+                }
                 let (outlet, relation) = if reading.held {
                     let schema = self.plan.fragments[reading.fragment].schema.clone();
                     let (writer, held) = HeldRelation::start(schema, &self.state.pool, env.clone(), held_limit);
@@ -176,26 +204,30 @@ impl Job {
                 relations[reading.fragment] = Some(relation);
                 outlets.push((reading, outlet));
             }
-            let source = OpenSource { id: source.id.clone(), session: source.session.clone(), ..*source };
-            lanes.push((source, outlets));
+            lanes.push((source.clone(), outlets));
         }
-        let known = Arc::new(relations.clone());
+        let sessions = sources.iter().map(|source| (source.id.clone(), source.session.clone())).collect();
+        let others = Arc::new(Others { relations: relations.clone(), wiring: Some(wiring), sessions });
         for (source, outlets) in lanes {
-            readers.spawn(self.clone().read_lane(source, outlets, known.clone()));
+            readers.spawn(self.clone().read_lane(source, outlets, others.clone()));
         }
         Ok(relations)
     }
 
+    /// A site that is lost is noticed even if nothing is read from it here.
+    fn watch_sites(&self, reads: &Reads, sources: &[OpenSource], readers: &mut JoinSet<()>) {
+        let used = |id: &SourceId| reads.by_steps.iter().any(|f| self.plan.fragments[*f].source == *id);
+        for source in sources.iter().filter(|source| used(&source.id)) {
+            let (source, state) = (source.clone(), self.state.clone());
+            readers.spawn(async move { state.fail(blame(source.session.lost().await, &source.id)) });
+        }
+    }
+
     /// Reads fragments into their relations, one after another.
-    async fn read_lane(
-        self,
-        source: OpenSource,
-        outlets: Vec<(Reading, Outlet)>,
-        relations: Arc<Vec<Option<Arc<Relation>>>>,
-    ) {
+    async fn read_lane(self, source: OpenSource, outlets: Vec<(Reading, Outlet)>, others: Arc<Others>) {
         let lane = async {
             for (reading, outlet) in outlets {
-                self.fill(&source, reading, outlet, &relations).await?;
+                self.fill(&source, reading, outlet, &others).await?;
             }
             Ok(())
         };
@@ -204,19 +236,18 @@ impl Job {
         }
     }
 
-    async fn fill(
-        &self,
-        source: &OpenSource,
-        reading: Reading,
-        outlet: Outlet,
-        relations: &[Option<Arc<Relation>>],
-    ) -> Result<()> {
+    async fn fill(&self, source: &OpenSource, reading: Reading, outlet: Outlet, others: &Others) -> Result<()> {
         // Whoever waits for these rows hears of a failure when the outlet is dropped: not before the query knows its cause.
         let failed = |error: &Error| self.state.fail(error.clone());
         match outlet {
+            Outlet::Elsewhere(ticket) => {
+                let scan = self.scan(reading, source, others).await?;
+                scan.meter.made_by(source.session.produce(ticket, scan.step).map_err(|e| blame(e, &source.id))?);
+                others.asked(reading.fragment);
+            }
             Outlet::Piped(sender) => {
                 let work = async {
-                    let scan = self.scan(reading, source, self.keys(reading.fragment, relations).await?)?;
+                    let scan = self.scan(reading, source, others).await?;
                     self.forward(source, scan, &sender).await
                 };
                 work.await.inspect_err(failed)?;
@@ -224,7 +255,7 @@ impl Job {
             }
             Outlet::Held(mut writer) => {
                 let work = async {
-                    let scan = self.scan(reading, source, self.keys(reading.fragment, relations).await?)?;
+                    let scan = self.scan(reading, source, others).await?;
                     let meter = scan.meter.clone();
                     let mut rows = self.read(source, scan).await?;
                     while let Some(batch) = rows.next().await {
@@ -251,31 +282,6 @@ impl Job {
         Ok(())
     }
 
-    /// For each of a fragment's key filters the values, as soon as the fragment that has them is read.
-    async fn keys(
-        &self,
-        fragment: usize,
-        relations: &[Option<Arc<Relation>>],
-    ) -> Result<Vec<Option<Vec<ScalarValue>>>> {
-        let mut lists = Vec::new();
-        for filter in &self.plan.fragments[fragment].key_filters {
-            let relation = relations.get(filter.from).and_then(Option::as_ref);
-            lists.push(match relation {
-                Some(relation) => keys::distinct(relation, filter.from_column, MOST_KEYS).await?,
-                None => None,
-            });
-        }
-        Ok(lists)
-    }
-
-    fn scan(&self, reading: Reading, source: &OpenSource, keys: Vec<Option<Vec<ScalarValue>>>) -> Result<Scan> {
-        let fragment = &self.plan.fragments[reading.fragment];
-        let sent = keys.iter().map(|list| list.as_ref().map(Vec::len)).collect();
-        let meter = Meter::start(reading.fragment, source.id.clone(), source.connections, reading.held, sent);
-        self.notes.meters.lock().push(meter.clone());
-        Ok(Scan { request: fragment::request(fragment, &self.parameters, &keys)?, meter })
-    }
-
     async fn read(&self, source: &OpenSource, scan: Scan) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         fragment::read(source.session.as_ref(), scan).await.map_err(|e| blame(e, &source.id))
     }
@@ -291,6 +297,8 @@ impl Job {
 enum Outlet {
     Piped(mpsc::Sender<Delivery>),
     Held(Box<Writer>),
+    /// It is held at its site, for the step that reads it.
+    Elsewhere(Ticket),
 }
 
 fn blame(error: Error, source: &SourceId) -> Error {

@@ -1,7 +1,7 @@
 //! What a query took: for EXPLAIN ANALYZE, and for the cost model that learns from it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arrow::record_batch::RecordBatch;
@@ -9,6 +9,7 @@ use cost_model::SourceId;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 use crate::exchange::batch_bytes;
+use crate::step::{Made, Produced};
 
 /// One fragment, as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,17 +72,30 @@ pub(super) struct Meter {
     first: AtomicU64,
     last: AtomicU64,
     pub spilled: AtomicU64,
-    keys: Vec<Option<usize>>,
+    keys: Vec<KeysSent>,
+    elsewhere: OnceLock<Elsewhere>,
+}
+
+/// The keys of one of its filters.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KeysSent {
+    /// So many are in its statement; `None`: too many.
+    Here(Option<usize>),
+    /// Its site gets them.
+    Elsewhere,
+}
+
+/// What a site elsewhere tells of a fragment.
+#[derive(Debug)]
+enum Elsewhere {
+    /// It has the rows: none of them are counted here.
+    Rows(Produced),
+    /// The filters alone.
+    Filters(Produced),
 }
 
 impl Meter {
-    pub fn start(
-        fragment: usize,
-        source: SourceId,
-        connections: usize,
-        held: bool,
-        keys: Vec<Option<usize>>,
-    ) -> Arc<Self> {
+    pub fn start(fragment: usize, source: SourceId, connections: usize, held: bool, keys: Vec<KeysSent>) -> Arc<Self> {
         Arc::new(Self {
             fragment,
             source,
@@ -94,7 +108,25 @@ impl Meter {
             last: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
             keys,
+            elsewhere: OnceLock::new(),
         })
+    }
+
+    /// Its rows stay elsewhere.
+    pub fn made_by(&self, produced: Produced) {
+        let _ = self.elsewhere.set(Elsewhere::Rows(produced));
+    }
+
+    /// Its site waits for the keys of some of its filters.
+    pub fn filtered_by(&self, produced: Produced) {
+        let _ = self.elsewhere.set(Elsewhere::Filters(produced));
+    }
+
+    /// Until its site has told all there is to tell.
+    pub async fn told(&self) {
+        if let Some(Elsewhere::Rows(produced)) = self.elsewhere.get() {
+            produced.done().await;
+        }
     }
 
     fn elapsed(&self) -> u64 {
@@ -116,6 +148,32 @@ impl Meter {
             0 => None,
             n => Some(Duration::from_nanos(n).as_secs_f64()),
         };
+        let (made, elsewhere) = match self.elsewhere.get() {
+            Some(Elsewhere::Rows(produced)) => (produced.made(), true),
+            Some(Elsewhere::Filters(produced)) => (produced.made(), false),
+            None => (Made::default(), false),
+        };
+        // In the order of the filters: its site knows those that were not known here.
+        let mut later = made.keys.into_iter();
+        let keys = self.keys.iter().map(|keys| match keys {
+            KeysSent::Here(keys) => *keys,
+            KeysSent::Elsewhere => later.next().flatten(),
+        });
+        let keys = keys.collect();
+        if elsewhere {
+            return FragmentMeasure {
+                fragment: self.fragment,
+                source: self.source.clone(),
+                rows: made.rows,
+                bytes: made.bytes,
+                seconds: made.sealed.then_some(made.seconds),
+                first_row_seconds: None,
+                connections: self.connections,
+                held: true,
+                spilled_bytes: made.spilled_bytes,
+                keys,
+            };
+        }
         FragmentMeasure {
             fragment: self.fragment,
             source: self.source.clone(),
@@ -126,7 +184,7 @@ impl Meter {
             connections: self.connections,
             held: self.held,
             spilled_bytes: self.spilled.load(Ordering::Relaxed),
-            keys: self.keys.clone(),
+            keys,
         }
     }
 }

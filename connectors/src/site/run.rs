@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use cost_model::{Clock, QueryId, SourceId};
+use cost_model::{Clock, QueryId, SiteId, SourceId};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use parking_lot::Mutex;
 use planner::catalog::{EngineKind, SourceSchema};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connector::{ConnectorHandle, ConnectorLease, ConnectorStatus};
 use crate::engine::{EngineSession, SessionRequest};
+use crate::step::Peer;
 
 /// Who runs a query, and until when.
 #[derive(Clone, Debug)]
@@ -34,6 +35,16 @@ pub trait Sources: Send + Sync + 'static {
     /// Takes up to the requested number of a source's connections, waiting for one and taking what else is free. Apart from
     /// opening the session, so that no query holds a connection while it waits for another source.
     async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>>;
+
+    /// The same without waiting for one; `None`: none is free.
+    async fn try_lease(&self, _: &SourceId, _: &SessionRequest) -> Result<Option<Arc<dyn Lease>>> {
+        Ok(None)
+    }
+
+    /// The first site, as the second one reaches it; `None` where no rows go that way.
+    fn peer(&self, _from: &SiteId, _to: &SiteId) -> Option<Peer> {
+        None
+    }
 }
 
 /// A query's right to use a source, held until it is dropped with the session opened by it.
@@ -70,6 +81,9 @@ pub trait SourceHandle: Send + Sync + 'static {
     /// See [`Sources::lease`].
     async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>>;
 
+    /// See [`Sources::try_lease`].
+    async fn try_lease(&self, request: &SessionRequest) -> Result<Option<Arc<dyn Lease>>>;
+
     fn status(&self) -> ConnectorStatus;
 }
 
@@ -91,6 +105,10 @@ impl SourceHandle for ConnectorHandle {
         Ok(Self::lease(self, request).await?)
     }
 
+    async fn try_lease(&self, request: &SessionRequest) -> Result<Option<Arc<dyn Lease>>> {
+        Ok(Self::try_lease(self, request)?.map(|lease| lease as Arc<dyn Lease>))
+    }
+
     fn status(&self) -> ConnectorStatus {
         Self::status(self)
     }
@@ -99,9 +117,16 @@ impl SourceHandle for ConnectorHandle {
 #[async_trait]
 impl Sources for HashMap<SourceId, Arc<dyn SourceHandle>> {
     async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
-        let unknown = || Error::internal(format!("there is no connector for source \"{source}\""));
-        self.get(source).ok_or_else(unknown)?.lease(request).await
+        self.get(source).ok_or_else(|| unknown(source))?.lease(request).await
     }
+
+    async fn try_lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Option<Arc<dyn Lease>>> {
+        self.get(source).ok_or_else(|| unknown(source))?.try_lease(request).await
+    }
+}
+
+fn unknown(source: &SourceId) -> Error {
+    Error::internal(format!("there is no connector for source \"{source}\""))
 }
 
 /// Tables that the gateway itself makes (`pg_catalog`, `narrows`), as they are when the query runs.

@@ -1,7 +1,7 @@
 //! Which fragments run at once, and which are held.
 //!
-//! No deadlock: all permits of all sources are taken before anything starts, in the order of source names, which is the same
-//! for every query; and no two streams that one connection must send are ever open together.
+//! No deadlock: all permits of all sources are taken before anything starts, all at once or in the order of source names, which is
+//! the same for every query; and no two streams that one connection must send are ever open together.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,11 +13,13 @@ use planner::plan::QueryPlan;
 use planner::source::{CatalogTable, FragmentRelation};
 use planner::{Error, Result};
 
-/// What a shell reads.
+/// What is read in a plan.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     /// How often each fragment is read; what a recursive term reads counts as more than once.
     pub fragments: BTreeMap<usize, usize>,
+    /// Those that others read, at their sites: the rest is read by the shell.
+    pub by_steps: BTreeSet<usize>,
     /// System tables: (schema, name).
     pub system: BTreeSet<(String, String)>,
 }
@@ -26,6 +28,14 @@ impl Reads {
     pub fn of(plan: &QueryPlan) -> Result<Self> {
         let mut reads = Self::default();
         reads.visit(&plan.shell, 1);
+        let mut readers: Vec<usize> = reads.fragments.keys().copied().collect();
+        while let Some(reader) = readers.pop() {
+            for input in plan.fragments.get(reader).iter().flat_map(|f| &f.inputs) {
+                *reads.fragments.entry(*input).or_default() += 1;
+                reads.by_steps.insert(*input);
+                readers.push(*input);
+            }
+        }
         match reads.fragments.keys().find(|f| **f >= plan.fragments.len()) {
             Some(_) => Err(Error::internal("the shell reads a fragment the plan does not have")),
             None => Ok(reads),

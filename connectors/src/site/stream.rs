@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::physical_plan::ExecutionPlan;
+use futures::future::join_all;
 use futures::{Future, Stream};
 use parking_lot::Mutex;
 use planner::{Error, Result};
@@ -86,6 +87,13 @@ impl QueryStream {
             rows: self.rows,
             seconds: self.ended.unwrap_or_else(|| self.started.elapsed().as_secs_f64()),
         }
+    }
+
+    /// Waits a moment for what sites elsewhere have to tell of the query after its end.
+    pub async fn told(&self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let meters = self.notes.meters.lock().clone();
+        let _ = tokio::time::timeout(PATIENCE, join_all(meters.iter().map(|meter| meter.told()))).await;
     }
 
     fn end(&mut self) {

@@ -7,6 +7,7 @@ mod catalog;
 mod compression;
 mod error;
 mod scan;
+mod step;
 mod ticket;
 
 pub use catalog::{engine_kind, engine_name, health, health_name};
@@ -24,8 +25,8 @@ use cost_model::QueryId;
 use planner::{Error, PgType, Result};
 use uuid::Uuid;
 
-/// What this build speaks. A higher one may add messages, never change their meaning.
-pub const PROTOCOL: u32 = 1;
+/// What this build speaks. A higher one may add messages, never change their meaning. 2: sites run steps.
+pub const PROTOCOL: u32 = 2;
 
 /// Rows travel in messages of about this size, so that none of them delays others for long.
 pub const MESSAGE_BYTES: usize = 1 << 20;

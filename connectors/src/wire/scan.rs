@@ -12,7 +12,7 @@ use super::{Ticket, malformed, proto};
 use crate::engine::ScanRequest;
 
 impl proto::Scan {
-    pub fn new(lease: u64, ticket: Ticket, compression: proto::Compression, scan: ScanRequest) -> Result<Self> {
+    pub(super) fn of(lease: u64, ticket: Ticket, compression: proto::Compression, scan: ScanRequest) -> Result<Self> {
         Ok(Self {
             lease,
             ticket: ticket.0.to_vec(),
@@ -24,10 +24,12 @@ impl proto::Scan {
             conditions_at: scan.conditions_at.map(|at| at as u64),
             passthrough: scan.passthrough,
             compression: compression.into(),
+            ..Self::default()
         })
     }
 
-    pub fn request(self) -> Result<ScanRequest> {
+    /// Its statement, without what it has to do with others.
+    pub(super) fn request(self) -> Result<ScanRequest> {
         let inside = |at: u64| usize::try_from(at).ok().filter(|at| self.sql.is_char_boundary(*at));
         let conditions_at = self.conditions_at.map(|at| inside(at).ok_or_else(|| malformed("a scan"))).transpose()?;
         Ok(ScanRequest {
@@ -57,7 +59,7 @@ impl From<proto::SingleTable> for SingleTable {
 }
 
 /// An encapsulated IPC message.
-fn schema_message(schema: &Schema) -> Result<Vec<u8>> {
+pub(super) fn schema_message(schema: &Schema) -> Result<Vec<u8>> {
     let options = IpcWriteOptions::default();
     let mut tracker = DictionaryTracker::new(true);
     let encoded = IpcDataGenerator::default().schema_to_bytes_with_dictionary_tracker(schema, &mut tracker, &options);
@@ -66,7 +68,7 @@ fn schema_message(schema: &Schema) -> Result<Vec<u8>> {
     Ok(message)
 }
 
-fn read_schema(message: &[u8]) -> Result<SchemaRef> {
+pub(super) fn read_schema(message: &[u8]) -> Result<SchemaRef> {
     try_schema_from_ipc_buffer(message).map(Arc::new).map_err(|_| malformed("a schema"))
 }
 
@@ -97,7 +99,7 @@ mod tests {
             passthrough: true,
         };
         let ticket = Ticket::random();
-        let sent = proto::Scan::new(7, ticket, proto::Compression::Lz4, scan.clone()).unwrap();
+        let sent = proto::Scan::of(7, ticket, proto::Compression::Lz4, scan.clone()).unwrap();
         assert_eq!(Ticket::read(&sent.ticket).unwrap().0, ticket.0);
         assert_eq!(format!("{:?}", sent.clone().request().unwrap()), format!("{scan:?}"));
         let bad = proto::Scan { conditions_at: Some(9), ..sent };

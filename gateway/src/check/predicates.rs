@@ -70,7 +70,7 @@ async fn count(
         deadline: None,
         cancel: CancellationToken::new(),
     };
-    let mut stream = executor.execute(Arc::new(plan), &[], run, connectors.handles.clone(), Arc::new(NoTables))?;
+    let mut stream = executor.execute(Arc::new(plan), &[], run, connectors.reach.clone(), Arc::new(NoTables))?;
     while let Some(batch) = stream.next().await {
         let batch: RecordBatch = batch?;
         if let Some(count) = batch.column(0).as_primitive_opt::<Int64Type>().filter(|c| !c.is_empty()) {

@@ -192,7 +192,7 @@ section! {
         name: String,
         /// Where gateways connect. An address that other machines can reach needs a token or `tls_client_ca`.
         listen: SocketAddr = r#""127.0.0.1:8433""#,
-        /// Environment variable that holds the token gateways must know.
+        /// Environment variable that holds the token gateways, and other sites, must know.
         token_env: Option<String>,
         /// File whose first line is that token.
         token_file: Option<PathBuf>,
@@ -200,8 +200,12 @@ section! {
         tls_cert: Option<PathBuf>,
         /// Private key (PEM) of `tls_cert`.
         tls_key: Option<PathBuf>,
-        /// Certificates (PEM) of the authorities that must have signed a gateway's certificate.
+        /// Certificates (PEM) of the authorities that must have signed a gateway's certificate, and another site's that fetches rows.
         tls_client_ca: Option<PathBuf>,
+        /// Certificates (PEM) of the authorities that may have signed the certificates of other sites, from which this one fetches
+        /// rows for joins across sites; `tls_client_ca` if it is not set. Sites show each other their own `tls_cert` and token, so
+        /// those that join with each other need the same token.
+        tls_ca: Option<PathBuf>,
         /// Folder for spilled data. Only one process may use it at a time.
         data_dir: PathBuf = r#""narrows-site-data""#,
         /// Memory for what is computed at this site.

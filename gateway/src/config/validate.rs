@@ -117,6 +117,12 @@ pub(super) fn check_site(raw: RawSite, path: &Path) -> Result<SiteProcessConfig,
     if site.tls_client_ca.is_some() && tls.is_none() {
         checker.problem(line, "tls_client_ca needs tls_cert and tls_key");
     }
+    if site.tls_ca.is_some() && tls.is_none() {
+        checker.problem(
+            line,
+            "tls_ca needs tls_cert and tls_key: sites that fetch from each other all speak TLS, or none",
+        );
+    }
     if !site.listen.ip().is_loopback() && token.is_none() && site.tls_client_ca.is_none() {
         let message = format!(
             "listen = \"{}\" can be reached from other machines: set token_file, token_env or tls_client_ca, or use a \
@@ -127,6 +133,7 @@ pub(super) fn check_site(raw: RawSite, path: &Path) -> Result<SiteProcessConfig,
     }
     site.data_dir = checker.folder.join(&site.data_dir);
     site.tls_client_ca = site.tls_client_ca.map(|p| checker.folder.join(p));
+    site.tls_ca = site.tls_ca.map(|p| checker.folder.join(p));
     let this = SiteConfig { name: site.name.clone(), remote: None };
     let sources = checker.sources(&raw.sources, std::slice::from_ref(&this));
     if !checker.problems.is_empty() {

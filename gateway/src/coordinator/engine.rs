@@ -77,7 +77,7 @@ impl Engine {
             queries: self.queries.clone(),
             database: request.context.database.clone(),
         };
-        let sources = self.catalog.connectors().handles.clone();
+        let sources = self.catalog.connectors().reach.clone();
         self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
     }
 
@@ -143,6 +143,7 @@ impl QueryEngine for Engine {
         while let Some(batch) = stream.next().await {
             batch?;
         }
+        stream.told().await;
         let measurements = stream.measurements();
         let mut measured = vec![Measured::default(); request.plan.fragments.len()];
         for fragment in &measurements.fragments {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use connectors::remote::RemoteSite;
+use connectors::step::Peer;
 use cost_model::{Link, Links, SiteId};
 use planner::search::network::Network;
 use planner::search::sets::{MAX_SITES, single};
@@ -27,6 +28,8 @@ pub struct Node {
     computes: bool,
     /// Of the last heartbeat.
     round_trip: Option<Duration>,
+    /// The same for sites that ask the same of whoever connects: each knows its own token only.
+    entry: usize,
 }
 
 /// Where a path's numbers come from.
@@ -60,13 +63,14 @@ pub struct Path {
 
 /// In the order of the configuration; a gateway's own site that is not configured comes first.
 pub fn nodes(connectors: &Connectors) -> Vec<Node> {
-    let own = || Node { name: connectors.home.clone(), home: true, computes: true, round_trip: None };
+    let own = || Node { name: connectors.home.clone(), home: true, computes: true, round_trip: None, entry: 0 };
+    let remotes = || connectors.sites.iter().filter_map(|site| site.remote.as_ref());
     let elsewhere = |name: &SiteId, remote: &RemoteSite| Node {
         name: name.clone(),
         home: false,
-        // Sites serve scans; they run no steps of a plan yet.
-        computes: false,
+        computes: remote.computes(),
         round_trip: remote.round_trip(),
+        entry: remotes().position(|other| remote.options().asks_the_same(other.options())).unwrap_or_default(),
     };
     let configured = connectors.sites.iter().filter_map(|site| match &site.remote {
         Some(remote) => Some(elsewhere(&site.name, remote)),
@@ -122,15 +126,29 @@ fn rounded(rtt: Duration) -> f64 {
     (ms / step).round().max(1.0) * step / 1e3
 }
 
-/// What plans are made for. No site fetches rows from the gateway: there is no link.
+/// What plans are made for. No site fetches rows from the gateway, nor from a site that it cannot show what that one asks for:
+/// there is no link.
 pub fn network(nodes: &[Node], links: &[LinkConfig]) -> Network {
     let home = nodes.iter().position(|n| n.home).unwrap_or_default();
     let mut matrix = Links::new(nodes.iter().map(|n| n.name.clone()).collect());
-    for path in paths(nodes, links).into_iter().filter(|p| p.from != home) {
+    let knows = |p: &Path| nodes[p.from].entry == nodes[p.to].entry;
+    for path in paths(nodes, links).into_iter().filter(|p| p.from != home && (p.to == home || knows(p))) {
         matrix.set(path.from, path.to, path.link);
     }
     let computes = nodes.iter().take(MAX_SITES).enumerate().filter(|(_, n)| n.computes);
     Network { links: matrix, computes: computes.fold(0, |all, (i, _)| all | single(i)), home }
+}
+
+/// How each site elsewhere (the first) is reached by each other one (the second).
+pub fn peers(connectors: &Connectors) -> HashMap<(SiteId, SiteId), Peer> {
+    let nodes = nodes(connectors);
+    let network = network(&nodes, &connectors.links);
+    let peer = |((of, from), address): (&(SiteId, SiteId), &String)| {
+        let link = network.links.link(network.links.position(of)?, network.links.position(from)?)?;
+        let peer = Peer { site: of.clone(), address: address.clone(), link: Some(link) };
+        Some(((of.clone(), from.clone()), peer))
+    };
+    connectors.addresses.iter().filter_map(peer).collect()
 }
 
 /// By which address the second site's process reaches the first, for all that are elsewhere and may send to each other.
@@ -159,6 +177,7 @@ mod tests {
             home: name == "local",
             computes: name != "old",
             round_trip: round_trip.map(Duration::from_micros),
+            entry: usize::from(name == "other"),
         }
     }
 
@@ -193,6 +212,9 @@ mod tests {
             |from: &str, to: &str| network.links.link(network.position(&from.into()), network.position(&to.into()));
         assert!(linked("local", "eu").is_none() && linked("eu", "local").is_some());
         assert!(linked("eu", "old").is_none() && linked("old", "eu").is_some());
+        let nodes = [node("eu", None), node("local", None), node("other", None)];
+        let network = super::network(&nodes, &[]);
+        assert!(network.links.link(0, 2).is_none() && network.links.link(2, 1).is_some(), "another token");
         assert_eq!(network.position(&"another inside the gateway".into()), 1);
     }
 

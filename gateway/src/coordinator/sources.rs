@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::System;
+use async_trait::async_trait;
 use connectors::connector::{ConnectorHandle, ConnectorOptions, EngineFactory};
-use connectors::engine::{Engine, UnsupportedTypes};
+use connectors::engine::{Engine, SessionRequest, UnsupportedTypes};
 use connectors::files::{CsvOptions, FilesConfig, FilesEngine};
 use connectors::mysql::{MySql, MySqlConfig, Tls};
 use connectors::postgres::{PostgresConfig, PostgresEngine, SslMode};
 use connectors::remote::{RemoteSite, RemoteSiteOptions, RemoteTls};
-use connectors::site::{Executor, SourceHandle};
+use connectors::site::{Executor, Lease, SourceHandle, Sources};
+use connectors::step::Peer;
 use cost_model::{Clock, Epoch, SiteId, SourceId};
 use planner::{Error, Result};
 use uuid::Uuid;
@@ -44,7 +46,7 @@ pub struct Connectors {
     pub by_id: HashMap<SourceId, Connector>,
     pub sites: Vec<Site>,
     /// What queries use of them.
-    pub handles: Arc<HashMap<SourceId, Arc<dyn SourceHandle>>>,
+    pub reach: Arc<Reach>,
     /// The gateway's own site.
     pub home: SiteId,
     pub links: Arc<[LinkConfig]>,
@@ -53,6 +55,29 @@ pub struct Connectors {
     pub residency: Arc<[ResidencyConfig]>,
     /// Sources of this process, the first ones of `order`.
     local: usize,
+}
+
+/// Sources and sites, as queries use them.
+#[derive(Default)]
+pub struct Reach {
+    handles: HashMap<SourceId, Arc<dyn SourceHandle>>,
+    /// A site elsewhere (the first), as another one (the second) reaches it.
+    peers: HashMap<(SiteId, SiteId), Peer>,
+}
+
+#[async_trait]
+impl Sources for Reach {
+    async fn lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
+        self.handles.lease(source, request).await
+    }
+
+    async fn try_lease(&self, source: &SourceId, request: &SessionRequest) -> Result<Option<Arc<dyn Lease>>> {
+        self.handles.try_lease(source, request).await
+    }
+
+    fn peer(&self, from: &SiteId, to: &SiteId) -> Option<Peer> {
+        self.peers.get(&(from.clone(), to.clone())).cloned()
+    }
 }
 
 /// Who this process is to the sites elsewhere.
@@ -99,7 +124,7 @@ impl Connectors {
             order: Vec::new(),
             by_id: HashMap::new(),
             sites: Vec::new(),
-            handles: Arc::default(),
+            reach: Arc::default(),
             home: SiteId::new(&config.home),
             links: config.links.clone().into(),
             addresses: Arc::new(network::addresses(config)),
@@ -139,7 +164,13 @@ impl Connectors {
                 new.by_id.insert(id, Connector { site: site.clone(), handle });
             }
         }
-        new.handles = Arc::new(new.by_id.iter().map(|(id, c)| (id.clone(), c.handle.clone())).collect());
+        let mut handles: HashMap<SourceId, Arc<dyn SourceHandle>> =
+            new.by_id.iter().map(|(id, c)| (id.clone(), c.handle.clone())).collect();
+        for remote in self.sites.iter().filter_map(|s| s.remote.as_ref()) {
+            handles.insert(SourceId::compute(remote.name()), Arc::new(remote.compute()));
+        }
+        let peers = network::peers(&new);
+        new.reach = Arc::new(Reach { handles, peers });
         (new, problems)
     }
 

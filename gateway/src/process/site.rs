@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use connectors::server::{ServerTls, SiteOptions, serve};
+use connectors::remote::RemoteTls;
+use connectors::server::{PeerOptions, ServerTls, SiteOptions, serve};
 use connectors::site::{Executor, RuntimeSettings, SourceHandle};
 use cost_model::{Epoch, SiteId, SystemClock};
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,8 @@ async fn run_site(config: SiteProcessConfig) -> Result<(), String> {
     let executor = Arc::new(Executor::start(settings, clock.clone()).map_err(|e| e.to_string())?);
     let connectors = start_local(&config.sources, &executor, &clock).map_err(|e| e.to_string())?;
     let sources = connectors.into_iter().map(|(id, handle)| (id, Arc::new(handle) as Arc<dyn SourceHandle>)).collect();
-    let options = SiteOptions { site: SiteId::new(&site.name), token: config.token.clone(), tls: tls(&config)? };
+    let (tls, peers) = (tls(&config)?, peers(&config)?);
+    let options = SiteOptions { site: SiteId::new(&site.name), token: config.token.clone(), tls, peers };
     let mut signals = Signals::new().map_err(|e| format!("cannot listen for signals: {e}"))?;
     let listener = listen("listen", site.listen).await?;
     let address = listener.local_addr().map_err(|e| format!("cannot tell the listener's address: {e}"))?;
@@ -65,8 +67,25 @@ async fn run_site(config: SiteProcessConfig) -> Result<(), String> {
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))
+}
+
+/// How it connects to other sites: as it is connected to itself.
+fn peers(config: &SiteProcessConfig) -> Result<Option<PeerOptions>, String> {
+    let token = config.token.clone();
+    let Some(files) = &config.tls else { return Ok(Some(PeerOptions { token, tls: None })) };
+    let Some(authority) = config.site.tls_ca.as_deref().or(config.site.tls_client_ca.as_deref()) else {
+        tracing::warn!(
+            "without tls_ca this site cannot fetch rows from others: joins across sites take place elsewhere"
+        );
+        return Ok(None);
+    };
+    let identity = (read(&files.certificate)?, String::from_utf8_lossy(&read(&files.key)?).into_owned().into());
+    Ok(Some(PeerOptions { token, tls: Some(RemoteTls { authority: read(authority)?, identity: Some(identity) }) }))
+}
+
 fn tls(config: &SiteProcessConfig) -> Result<Option<ServerTls>, String> {
-    let read = |path: &Path| std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()));
     let Some(files) = &config.tls else { return Ok(None) };
     Ok(Some(ServerTls {
         certificate: read(&files.certificate)?,

@@ -40,6 +40,5 @@ async fn links_are_configured_measured_or_assumed() {
     let near = column(&client, "select count(*) from narrows.links where rtt_ms between 0.1 and 2000").await;
     assert_eq!(near[0].as_deref(), Some("6"));
     let computing = column(&client, "select name from narrows.sites where computes order by name").await;
-    // They serve scans and run no steps yet.
-    assert_eq!(computing.into_iter().flatten().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(computing.into_iter().flatten().collect::<Vec<_>>(), ["eu", "us"]);
 }

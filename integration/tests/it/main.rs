@@ -19,6 +19,7 @@ mod reduction;
 mod residency;
 mod serve;
 mod shared;
+mod steps;
 mod tpch;
 mod traps;
 mod wan;

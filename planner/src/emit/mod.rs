@@ -19,7 +19,7 @@ use crate::pgtype::PgType;
 use datafusion_common::ScalarValue;
 use datafusion_expr::JoinType;
 
-pub use template::{KeyColumn, Statement, complete, finish, render};
+pub use template::{KeyColumn, KeyValues, Statement, complete, fill, finish, render};
 
 /// Why something stays in the gateway; shown by `EXPLAIN (VERBOSE)`.
 #[derive(Clone, Debug, PartialEq)]

@@ -153,31 +153,51 @@ pub fn render(fragment: &Fragment, parameters: &[ParameterValue]) -> Result<Stri
     Ok(sql)
 }
 
-/// A [`render`]ed statement, ready to be sent. `filters`: for each key filter of the fragment its column and the values that may
-/// have partners, none of them NULL; a filter without values is left out.
-pub fn complete(
-    rendered: &str,
-    engine: EngineKind,
-    filters: &[(KeyColumn, Option<Vec<ScalarValue>>)],
-) -> Result<Statement> {
+/// What is known of the values of a key filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyValues {
+    /// These may have partners. None is NULL.
+    Listed(Vec<ScalarValue>),
+    /// Too many to list: the filter is left out.
+    Unlisted,
+    /// Nothing yet: its hole stays, as that of the filter with this number.
+    Later(usize),
+}
+
+/// A [`render`]ed statement with conditions in the holes of the fragment's key filters.
+pub fn fill(rendered: &str, engine: EngineKind, filters: &[(KeyColumn, KeyValues)]) -> Result<String> {
     let dialect = dialect_of(engine)?;
-    let (mut sql, mut conditions_at) = (String::with_capacity(rendered.len()), None);
+    let mut sql = String::with_capacity(rendered.len());
     for (i, part) in rendered.split(MARK).enumerate() {
         if i % 2 == 0 {
             sql.push_str(part);
         } else if part == CONDITIONS.trim_matches(MARK) {
-            conditions_at = Some(sql.len());
+            sql.push_str(CONDITIONS);
         } else {
             let number = part.strip_prefix(KEYS).and_then(|number| number.parse::<usize>().ok());
             let number = number.ok_or_else(|| Error::internal("a statement with an unknown hole"))?;
-            let condition = match filters.get(number) {
-                Some((column, Some(values))) => keys::condition(dialect, column, values).ok(),
-                _ => None,
-            };
-            sql.push_str(condition.as_deref().unwrap_or("TRUE"));
+            match filters.get(number) {
+                Some((_, KeyValues::Later(later))) => sql.push_str(&key_filter(*later)),
+                Some((column, KeyValues::Listed(values))) => {
+                    sql.push_str(keys::condition(dialect, column, values).as_deref().unwrap_or("TRUE"));
+                }
+                Some((_, KeyValues::Unlisted)) | None => sql.push_str("TRUE"),
+            }
         }
     }
-    Ok(Statement { sql, conditions_at })
+    Ok(sql)
+}
+
+/// A [`fill`]ed statement without holes, ready to be sent.
+pub fn complete(filled: &str) -> Result<Statement> {
+    let (before, after) = filled.split_once(CONDITIONS).unwrap_or((filled, ""));
+    let conditions_at = (before.len() < filled.len()).then_some(before.len());
+    let sql = [before, after].concat();
+    if sql.contains(MARK) {
+        Err(Error::internal("a statement with a hole"))
+    } else {
+        Ok(Statement { sql, conditions_at })
+    }
 }
 
 fn dialect_of(engine: EngineKind) -> Result<&'static dyn super::Dialect> {

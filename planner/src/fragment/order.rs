@@ -15,11 +15,13 @@ use crate::pgsem::PgFunc;
 use crate::plan::{Candidate, Considered};
 use crate::search::graph::{Condition, Copy, JoinGraph, Key, Relation};
 use crate::search::placed::{Placed, PlacedPlan};
-use crate::search::sets::{MAX_RELATIONS, RelSet, single};
+use crate::search::sets::{MAX_RELATIONS, RelSet, SiteSet, contains, single};
 use crate::search::{Methods, Options, search};
 use crate::source::{CatalogTable, FragmentRelation};
 use crate::stats;
 
+/// Plans that take up to so many times as long as the fastest are as good.
+const ABOUT_THE_SAME: f64 = 1.1;
 /// Other plans that EXPLAIN shows.
 const ALTERNATIVES: usize = 3;
 
@@ -64,7 +66,7 @@ impl Cutter<'_> {
         if parts.len() > MAX_RELATIONS || parts.len() < 2 || (parts.len() == 2 && at_home) {
             return None;
         }
-        let plans: Vec<&LogicalPlan> = parts.iter().map(|part| part.plan()).collect();
+        let relations: Vec<&LogicalPlan> = parts.iter().map(|part| part.plan()).collect();
         let mut graph = JoinGraph::default();
         for part in parts {
             let (plan, site) = (part.plan(), self.position(part));
@@ -75,26 +77,31 @@ impl Cutter<'_> {
                 rows,
                 table_rows: rows,
                 width: stats::row_width(plan),
-                leave: None,
+                leave: self.residency.allowed_sites(plan),
                 takes_keys: source.is_some(),
             });
         }
-        graph.conditions = conditions.iter().filter_map(|c| condition(c, &plans, &mut graph.relations)).collect();
+        graph.conditions = conditions.iter().filter_map(|c| condition(c, &relations, &mut graph.relations)).collect();
         graph.result_bytes = self.result_bytes;
         let mut network = self.network.clone();
         network.computes = self.computing();
         let methods = Methods { reduce: self.reduction != Reduction::Off, relay: false };
         let found = search(&graph, &network, &Options { methods, keep: 8, ..Options::default() }).ok()?;
         let candidate = |plan: &PlacedPlan| Candidate {
-            shape: self.shape(&plan.tree, &plans),
+            shape: self.shape(&plan.tree, &relations),
             seconds: plan.seconds,
             wan_bytes: plan.wan_bytes,
         };
+        // No estimate is good enough to tell plans apart that take about the same time: the one that moves less is taken.
+        let plans: Vec<&PlacedPlan> = std::iter::once(&found.best).chain(&found.others).collect();
+        let as_fast = plans.iter().filter(|plan| plan.seconds <= found.best.seconds * ABOUT_THE_SAME);
+        let chosen = as_fast.min_by(|a, b| a.wan_bytes.total_cmp(&b.wan_bytes)).copied().unwrap_or(&found.best);
         if !at_home {
-            let others = found.others.iter().take(ALTERNATIVES).map(candidate).collect();
-            self.placements.borrow_mut().push(Considered { chosen: candidate(&found.best), others });
+            let others = plans.iter().filter(|plan| !std::ptr::eq(**plan, chosen)).take(ALTERNATIVES);
+            let others = others.map(|plan| candidate(plan)).collect();
+            self.placements.borrow_mut().push(Considered { chosen: candidate(chosen), others });
         }
-        Some(self.order_of(&found.best.tree))
+        Some(self.order_of(&chosen.tree))
     }
 
     /// A plan in one line.
@@ -132,11 +139,13 @@ impl Cutter<'_> {
     /// Some order and some sites, if chance is to decide.
     fn by_chance(&self, parts: &[&Part], conditions: &[Reading<'_>]) -> Option<Order> {
         self.placement.random(1)?;
-        let mut open: Vec<(BTreeSet<usize>, Order, bool)> = parts
-            .iter()
-            .enumerate()
-            .map(|(i, part)| (BTreeSet::from([i]), Order::Group(i), self.position(part) == self.network.home))
-            .collect();
+        // With each group whether it is at home, and the sites where it may be.
+        let allowed = |part: &Part| self.residency.allowed_sites(part.plan()).unwrap_or(SiteSet::MAX);
+        let is_home = |part: &Part| self.position(part) == self.network.home;
+        let single_group =
+            |(i, part): (usize, &&Part)| (BTreeSet::from([i]), Order::Group(i), is_home(part), allowed(part));
+        let mut open: Vec<(BTreeSet<usize>, Order, bool, SiteSet)> =
+            parts.iter().enumerate().map(single_group).collect();
         while open.len() > 1 {
             let connected = |a: usize, b: usize| {
                 conditions.iter().any(|c| !c.groups.is_disjoint(&open[a].0) && !c.groups.is_disjoint(&open[b].0))
@@ -149,7 +158,9 @@ impl Cutter<'_> {
             let (a, b) = pairs[self.placement.random(pairs.len())?];
             let right = open.remove(b);
             let left = open.remove(a);
-            let sites: Vec<SiteId> = self.compute_sites();
+            let both = left.3 & right.3;
+            let mut sites: Vec<SiteId> = self.compute_sites();
+            sites.retain(|site| contains(both, self.position_of(site)));
             // What is at home stays there.
             let at = match sites.get(self.placement.random(sites.len() + 1)?) {
                 Some(site) if !left.2 && !right.2 => At::Site(site.clone()),
@@ -159,9 +170,9 @@ impl Cutter<'_> {
             let swap = self.placement.random(2)? == 1;
             let groups = left.0.union(&right.0).copied().collect();
             let inputs = if swap { [right.1, left.1] } else { [left.1, right.1] };
-            open.push((groups, Order::Join(Box::new(inputs), at), home));
+            open.push((groups, Order::Join(Box::new(inputs), at), home, both));
         }
-        open.pop().map(|(_, order, _)| order)
+        open.pop().map(|(_, order, ..)| order)
     }
 
     /// Sites of the network that may join for this query, and the gateway.

@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, EngineKind, Source};
 use crate::context::{Placement, Pushdown, QueryContext};
 use crate::emit::Refusal;
 use crate::error::{Error, Result};
-use crate::search::sets::members;
+use crate::search::sets::{SiteSet, contains, members};
 use crate::stats;
 
 /// How sites are chosen.
@@ -54,6 +54,9 @@ pub(super) fn with_computes(catalog: &Catalog, ctx: &QueryContext) -> BTreeMap<S
         for site in members(network.computes).filter(|s| *s != network.home) {
             let Some(site) = network.links.sites().get(site) else { continue };
             let id = SourceId::compute(site);
+            if ctx.avoid.contains(&id) {
+                continue;
+            }
             let (site, kind) = (site.clone(), EngineKind::Site);
             let source =
                 Source { id: id.clone(), site, kind, version: String::new(), c_collation: true, snapshots: false };
@@ -121,8 +124,13 @@ impl Cutter<'_> {
         let home = self.network.home;
         let reaches = |site: usize| remotes.iter().all(|r| self.link_seconds(r, site, 0.0).is_some());
         let sites: BTreeSet<&SiteId> = remotes.iter().map(|r| &r.source.site).collect();
-        let sites: Vec<&SiteId> =
-            sites.into_iter().filter(|s| self.compute(s).is_some() && reaches(self.position_of(s))).collect();
+        let allowed =
+            remotes.iter().filter_map(|r| self.residency.allowed_sites(&r.plan)).fold(SiteSet::MAX, |a, b| a & b);
+        let usable = |s: &&SiteId| {
+            let at = self.position_of(s);
+            self.compute(s).is_some() && reaches(at) && contains(allowed, at)
+        };
+        let sites: Vec<&SiteId> = sites.into_iter().filter(usable).collect();
         if let Some(chosen) = self.placement.random(sites.len() + 1) {
             return sites.get(chosen).map(|s| (*s).clone());
         }
@@ -136,7 +144,7 @@ impl Cutter<'_> {
             let moves = remotes.iter().zip(&sizes).map(|(r, size)| self.link_seconds(r, site, *size));
             moves.collect::<Option<Vec<f64>>>().map(|all| all.into_iter().fold(0.0, f64::max))
         };
-        let at_home = ready(home).unwrap_or(f64::INFINITY);
+        let at_home = ready(home).filter(|_| contains(allowed, home)).unwrap_or(f64::INFINITY);
         let total = |site: &SiteId| {
             let site = self.position_of(site);
             let back = self.network.links.link(site, home).map(|l| Constants::default().transfer(&l).seconds(result));

@@ -20,10 +20,9 @@ use rows::Rows;
 
 /// Whether no row satisfies both conditions, as far as that can be told.
 pub fn contradict(one: &Expr, other: &Expr) -> bool {
-    match (Rows::of(one, true), Rows::of(other, true)) {
-        (Some(a), Some(b)) => a.excludes(other, true) || b.excludes(one, true) || a.and(b).is_none(),
-        _ => true,
-    }
+    // Once more, with what the other has said of the alternatives of the first.
+    let rows = |a, b| [a, b, a, b].into_iter().try_fold(Rows::default(), |rows, e: &Expr| rows.narrowed(e, true));
+    rows(one, other).is_none() || rows(other, one).is_none()
 }
 
 /// Leaves out the parts of tables that the filters above them contradict.

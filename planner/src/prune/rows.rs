@@ -10,7 +10,9 @@ use datafusion_expr::expr::InList;
 use datafusion_expr::{BinaryExpr, Expr, Operator};
 
 use super::values::Values;
+use crate::pgsem::PgFunc;
 
+const WIDENING: [&str; 3] = ["int2_widen", "int28_widen", "int4_widen"];
 const RED_ZONE: usize = 128 * 1024;
 const STACK_SEGMENT: usize = 2 * 1024 * 1024;
 
@@ -55,25 +57,23 @@ impl Rows {
         Some(self)
     }
 
-    /// Whether the condition has this truth value for none of these rows. Of alternatives each is asked by itself: together they
-    /// say only what is common to all.
-    pub fn excludes(&self, condition: &Expr, truth: bool) -> bool {
-        stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || {
-            let apart = || Self::of(condition, truth).is_none_or(|rows| self.clone().and(rows).is_none());
-            match condition {
-                Expr::Alias(alias) => self.excludes(&alias.expr, truth),
-                Expr::Not(inner) => self.excludes(inner, !truth),
-                Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (op, truth) {
-                    (Operator::And, true) | (Operator::Or, false) => {
-                        self.excludes(left, truth) || self.excludes(right, truth)
+    /// Those of these rows for which the condition may have this truth value. Of alternatives each is asked by itself, together
+    /// with what is known: all at once they say only what is common to them. `None`: there are none.
+    pub fn narrowed(self, condition: &Expr, truth: bool) -> Option<Self> {
+        stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || match condition {
+            Expr::Alias(alias) => self.narrowed(&alias.expr, truth),
+            Expr::Not(inner) => self.narrowed(inner, !truth),
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (op, truth) {
+                (Operator::And, true) | (Operator::Or, false) => self.narrowed(left, truth)?.narrowed(right, truth),
+                (Operator::Or, true) | (Operator::And, false) => {
+                    match (self.clone().narrowed(left, truth), self.narrowed(right, truth)) {
+                        (Some(l), Some(r)) => Some(l.or(r)),
+                        (one, other) => one.or(other),
                     }
-                    (Operator::Or, true) | (Operator::And, false) => {
-                        self.excludes(left, truth) && self.excludes(right, truth)
-                    }
-                    _ => apart(),
-                },
-                _ => apart(),
-            }
+                }
+                _ => self.and(Self::of(condition, truth)?),
+            },
+            _ => self.and(Self::of(condition, truth)?),
         })
     }
 
@@ -89,6 +89,7 @@ impl Rows {
         if values.is_empty() {
             return None;
         }
+        let expr = unwidened(expr);
         // What differs each time it is asked has no value.
         Some(if expr.is_volatile() { Self::default() } else { Self(HashMap::from([(expr.clone(), values)])) })
     }
@@ -159,5 +160,16 @@ impl Rows {
         }
         let values = filled.filter_map(|value| Values::compared(Operator::NotEq, value));
         Self::only(&list.expr, values.fold(Values::not_null(), |all, other| all.and(&other)))
+    }
+}
+
+/// The integer under what only widens it: values of all widths are compared as `Int64`.
+fn unwidened(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::ScalarFunction(call) if PgFunc::of(&call.func).is_some_and(|f| WIDENING.contains(&f.def.name)) => {
+            call.args.first().map_or(expr, unwidened)
+        }
+        Expr::Alias(alias) => unwidened(&alias.expr),
+        _ => expr,
     }
 }

@@ -39,6 +39,7 @@ impl Values {
 
     /// The values that compare so with a value that is not NULL; `None` for an operator that is no comparison.
     pub fn compared(op: Operator, with: &ScalarValue) -> Option<Self> {
+        let with = &widened(with);
         let value = || Bound::Included(with.clone());
         let beyond = || Bound::Excluded(with.clone());
         let below = |high| Range { low: Bound::Unbounded, high };
@@ -113,6 +114,15 @@ impl Range {
             Some(Ordering::Equal) => !(low_included && high_included),
             _ => false,
         }
+    }
+}
+
+/// Integers as the widest of them.
+fn widened(value: &ScalarValue) -> ScalarValue {
+    match value {
+        ScalarValue::Int16(Some(n)) => ScalarValue::Int64(Some(i64::from(*n))),
+        ScalarValue::Int32(Some(n)) => ScalarValue::Int64(Some(i64::from(*n))),
+        other => other.clone(),
     }
 }
 

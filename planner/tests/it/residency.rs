@@ -118,6 +118,8 @@ const CONDITIONS: &[&str] = &[
     "select x.city from (select email, city from eu.people) x",
     "select id from eu.people where id = (select max(id) from eu.few where email = 'a')",
     "select p.id, u.city from eu.people p join us.few u on p.id = u.id where p.email > 'm'",
+    "select count(*) from eu.people group by email || 'x', city having email || 'x' > city and max(id) > 3 or email || 'x' is null \
+     order by email || 'x'",
     "select email from us.people",
     "select city from eu.people union all select city from us.people",
 ];
@@ -132,8 +134,6 @@ const VALUES: &[&str] = &[
     "select case when email = 'a' then 1 else 0 end from eu.people",
     "select distinct email from eu.people",
     "select email, count(*) from eu.people group by email",
-    "select count(*) from eu.people group by email || 'x', city having email || 'x' > city and max(id) > 3 or email || 'x' is null \
-     order by email || 'x'",
     "select array_agg(email) from eu.people",
     "select string_agg(email, ',') from eu.people",
     "select mode() within group (order by email) from eu.people",
@@ -159,7 +159,7 @@ const AGGREGATES: &[&str] = &[
     "select city, max(email) || '!' from eu.people group by city",
     "select city, count(*) filter (where email > 'm') from eu.people group by city order by max(email)",
     "select m from (select max(email) m from eu.people) x where m > 'a'",
-    "select u.id from us.few u join (select city, max(email) m from eu.people group by city) p on u.city = p.city",
+    "select u.id, p.m from us.few u join (select city, max(email) m from eu.people group by city) p on u.city = p.city",
     "select (select max(email) from eu.people), city from us.people",
 ];
 

@@ -252,8 +252,9 @@ impl Settings {
                 "force" => Reduction::Force,
                 _ => Reduction::On,
             },
-            placement: match self.value("narrows.placement_seed").parse() {
-                Ok(seed) if seed != 0 => Placement::Random(seed),
+            placement: match (self.value("narrows.placement"), self.value("narrows.placement_seed").parse()) {
+                ("off", _) => Placement::Off,
+                (_, Ok(seed)) if seed != 0 => Placement::Random(seed),
                 _ => Placement::On,
             },
             aggregation: match self.value("narrows.aggregation") {

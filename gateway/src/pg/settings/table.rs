@@ -87,10 +87,16 @@ pub static SETTINGS: &[Setting] = &[
         "Whether the join keys of one part of a query filter another one at its source before its rows move: where it pays, never, or wherever it can.",
     ),
     setting(
+        "narrows.placement",
+        Kind::Enum(&["on", "off"]),
+        "on",
+        "Whether joins across sites, and what follows them, take place at the sites where that is predicted to be fastest, or all in the gateway.",
+    ),
+    setting(
         "narrows.placement_seed",
         COUNT,
         "0",
-        "For tests: a number other than 0 picks the order of joins by chance, the same one for the same number.",
+        "For tests: a number other than 0 picks the order and the sites of joins by chance, the same ones for the same number.",
     ),
     setting(
         "narrows.aggregation",

@@ -23,27 +23,34 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const PLACEMENT: [&str; 8] = ["pg", "pg", "files", "my", "files", "pg", "pg", "my"];
 /// Site, source, round trip to the gateway in ms.
 const SITES: [(&str, &str, u64); 3] = [("eu", "pg", 30), ("us", "my", 90), ("ap", "files", 150)];
-const HOME: &str = "home";
+/// Round trips between sites in ms.
+const BETWEEN: [(&str, &str, u64); 3] = [("eu", "us", 85), ("eu", "ap", 160), ("us", "ap", 180)];
+const HOME: &str = "local";
 
 struct Mode {
     name: &'static str,
-    settings: &'static str,
+    pushdown: &'static str,
+    /// And aggregation before movement.
+    reduction: &'static str,
+    placement: &'static str,
+}
+
+impl Mode {
+    fn settings(&self) -> String {
+        let Self { pushdown, reduction, placement, .. } = self;
+        format!(
+            "set narrows.pushdown = {pushdown}; set narrows.reduction = {reduction}; \
+             set narrows.aggregation = {reduction}; set narrows.placement = {placement}"
+        )
+    }
 }
 
 /// The second one is what the others are compared with.
-const MODES: [Mode; 3] = [
-    Mode {
-        name: "everything",
-        settings: "set narrows.pushdown = off; set narrows.reduction = off; set narrows.aggregation = off",
-    },
-    Mode {
-        name: "pushdown",
-        settings: "set narrows.pushdown = full; set narrows.reduction = off; set narrows.aggregation = off",
-    },
-    Mode {
-        name: "reduction",
-        settings: "set narrows.pushdown = full; set narrows.reduction = on; set narrows.aggregation = on",
-    },
+const MODES: [Mode; 4] = [
+    Mode { name: "everything", pushdown: "off", reduction: "off", placement: "off" },
+    Mode { name: "pushdown", pushdown: "full", reduction: "off", placement: "off" },
+    Mode { name: "reduction", pushdown: "full", reduction: "on", placement: "off" },
+    Mode { name: "sites", pushdown: "full", reduction: "on", placement: "on" },
 ];
 const BASE: usize = 1;
 
@@ -100,8 +107,11 @@ fn prepare(args: &Args) -> Result<Bench> {
     let topology = SITES.iter().fold(Topology::new(), |topology, (site, _, round_trip)| {
         topology.pair(HOME, site, Rate::mbit(args.mbit), Duration::from_millis(*round_trip))
     });
+    let topology = BETWEEN.iter().fold(topology, |topology, (a, b, round_trip)| {
+        topology.pair(a, b, Rate::mbit(args.mbit), Duration::from_millis(*round_trip))
+    });
     let wan = topology.start()?;
-    let mut sites = Vec::new();
+    let mut sites: Vec<TestSite> = Vec::new();
     let mut config = GatewayConfig::default();
     for (site, source, _) in SITES {
         let sources = GatewayConfig::default();
@@ -114,6 +124,20 @@ fn prepare(args: &Args) -> Result<Bench> {
         let address = wan.listen(HOME, site, SocketAddr::from(([127, 0, 0, 1], process.port)))?;
         config = config.remote_site_at(&process, address.port());
         sites.push(process);
+    }
+    let link = |from: &str, to: &str, rtt: u64, address: String| {
+        let mbit = args.mbit;
+        format!("[[link]]\nfrom = \"{from}\"\nto = \"{to}\"\nmbit = {mbit}\nrtt = \"{rtt}ms\"\n{address}\n")
+    };
+    for (site, _, rtt) in SITES {
+        config = config.section(&link(site, HOME, rtt, String::new()));
+    }
+    for (a, b, rtt) in BETWEEN {
+        for (from, to) in [(a, b), (b, a)] {
+            let port = sites.iter().find(|site| site.name == from).map(|site| site.port).ok_or("a site is missing")?;
+            let address = wan.listen(to, from, SocketAddr::from(([127, 0, 0, 1], port)))?;
+            config = config.section(&link(from, to, rtt, format!("address = \"{address}\"")));
+        }
     }
     for (table, source) in TABLES.iter().zip(PLACEMENT) {
         config = config.table("tpch", table, source, table);
@@ -139,6 +163,11 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
     let oracle = connect(&bench.postgres.url()).await?;
     let client = connect(&bench.gateway.url()).await?;
     ask(&client, "set search_path = tpch").await;
+    let computing = "select count(*) from narrows.sites where computes";
+    let ready = Answer::Rows(vec![vec![Some(SITES.len().to_string())]]);
+    while ask(&client, computing).await != ready {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let modes: Vec<usize> = (0..MODES.len()).filter(|m| args.everything || *m >= BASE).collect();
     let numbers: Vec<usize> = if args.queries.is_empty() { (1..=22).collect() } else { args.queries.clone() };
     println!(
@@ -159,7 +188,7 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
         let mut costs = vec![Vec::new(); MODES.len()];
         for _ in 0..args.runs.max(1) {
             for mode in &modes {
-                ask(&client, MODES[*mode].settings).await;
+                ask(&client, &MODES[*mode].settings()).await;
                 let (before, started) = (bench.wan.bytes(), Instant::now());
                 let Answer::Rows(rows) = ask(&client, &sql).await else {
                     return Err(format!("Q{number} failed with {}", MODES[*mode].name).into());

@@ -1,6 +1,6 @@
 //! A result in the carriers the plan asked for.
 //!
-//! Whoever planned the query and this engine bind with the same rules, but from different texts: the one may know of a numeric
+//! Whoever planned the query and who runs a statement of it bind with the same rules, but from different texts: the one may know of a numeric
 //! that all its values have one scale where the other does not. Values are the same, only their carrier differs.
 
 use arrow::array::{Array, ArrayRef};
@@ -11,7 +11,7 @@ use planner::pgsem::numeric::column::{NumericBuilder, NumericColumn};
 use planner::pgtype::oid;
 use planner::{Error, PgType, Result};
 
-pub(super) fn conform(batch: RecordBatch, types: &[PgType], schema: &SchemaRef) -> Result<RecordBatch> {
+pub(crate) fn conform(batch: RecordBatch, types: &[PgType], schema: &SchemaRef) -> Result<RecordBatch> {
     let expected = schema.fields().len();
     if batch.num_columns() != expected {
         return Err(Error::internal(format!("a source has {} columns instead of {expected}", batch.num_columns())));

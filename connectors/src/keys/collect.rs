@@ -1,34 +1,53 @@
-//! The values of a relation's column, for the fragments they filter.
+//! Collects the values of a held relation's column, when it is complete.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Int16Type, Int32Type, Int64Type};
+use cost_model::analytic::MOST_KEYS;
 use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
 use planner::Result;
 
-use super::error::translate;
-use super::relation::Relation;
+use super::{Bloom, Keys};
+use crate::exchange::HeldRelation;
+use crate::site::translate;
 
 /// Longer lists are not sent: the statement travels in one message, and others wait behind it.
 const MOST_BYTES: usize = 256 << 10;
+/// A filter of more values is not worth its memory.
+const MOST_IN_BLOOM: u64 = 10_000_000;
 
-/// Each value once, NULLs left out; `None` if there are more than `most`, if they are too long together, or if the relation is gone when it is read.
-pub(super) async fn distinct(relation: &Relation, column: usize, most: usize) -> Result<Option<Vec<ScalarValue>>> {
-    let Relation::Held(held) = relation else { return Ok(None) };
-    if held.sealed().await.is_err() {
-        // Its producer failed, and says so itself, or was told to stop: the query has ended, and this ends with it.
-        return std::future::pending().await;
-    }
-    let mut batches = held.rows();
+/// The values as a list if they are few enough, NULLs left out. The relation must be sealed.
+pub(crate) async fn listed(relation: &Arc<HeldRelation>, column: usize) -> Result<Option<Vec<ScalarValue>>> {
+    let mut batches = relation.rows();
     let mut values = Values::default();
     while let Some(batch) = batches.try_next().await.map_err(translate)? {
-        if !values.add(batch.column(column).as_ref()) || values.len() > most || values.bytes() > MOST_BYTES {
+        if !values.add(batch.column(column).as_ref()) || values.len() > MOST_KEYS || values.bytes() > MOST_BYTES {
             return Ok(None);
         }
     }
     Ok(Some(values.finish()))
+}
+
+/// The values in whatever form there is. Waits until the relation is complete.
+pub(crate) async fn collect(relation: &Arc<HeldRelation>, column: usize) -> Result<Keys> {
+    let rows = relation.sealed().await?.rows;
+    if let Some(values) = listed(relation, column).await? {
+        return Ok(Keys::Listed(values));
+    }
+    if rows > MOST_IN_BLOOM {
+        return Ok(Keys::TooMany);
+    }
+    let mut bloom = Bloom::new(rows)?;
+    let mut batches = relation.rows();
+    while let Some(batch) = batches.try_next().await.map_err(translate)? {
+        if !bloom.add(batch.column(column).as_ref()) {
+            return Ok(Keys::TooMany);
+        }
+    }
+    Ok(Keys::Bloom(bloom))
 }
 
 #[derive(Default)]
@@ -94,6 +113,6 @@ mod tests {
         let mut values = Values::default();
         let long: Vec<String> = (0..200).map(|i| format!("{i:02000}")).collect();
         assert!(values.add(&StringViewArray::from_iter_values(&long)));
-        assert!(values.len() < 10_000 && values.bytes() > MOST_BYTES);
+        assert!(values.len() < MOST_KEYS && values.bytes() > MOST_BYTES);
     }
 }
