@@ -33,6 +33,14 @@ impl GatewayConfig {
         self
     }
 
+    /// One more line of the last of those tables.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> Self {
+        self.rest.truncate(self.rest.trim_end().len());
+        let _ = writeln!(self.rest, "\n{line}\n");
+        self
+    }
+
     fn text(&self, dir: &Path, port: u16, http_port: u16) -> String {
         format!(
             "config_version = 1\n\n[gateway]\nlisten = \"127.0.0.1:{port}\"\nhttp_listen = \"127.0.0.1:{http_port}\"\n\

@@ -1,6 +1,7 @@
 //! EXPLAIN: the shell as a tree, below it the steps at sites and the fragments with their sources, estimates and the SQL that is
 //! really sent.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use datafusion_expr::{Expr, LogicalPlan};
@@ -50,6 +51,9 @@ pub fn explain(plan: &QueryPlan, options: Options<'_>) -> Vec<String> {
         lines.push(line("Placement", &considered.chosen));
         lines.extend(considered.others.iter().map(|other| line("  instead of", other)));
     }
+    if let Some(measured) = options.measured {
+        lines.extend(links(plan, measured));
+    }
     if options.verbose {
         lines.extend(plan.local.iter().map(|why| format!("Note: {why}")));
     }
@@ -60,6 +64,19 @@ pub fn explain(plan: &QueryPlan, options: Options<'_>) -> Vec<String> {
         lines.push(format!("Execution Time: {:.3} ms", seconds * 1e3));
     }
     lines
+}
+
+/// What went over each link, in bytes of Arrow data: less travels where it is compressed.
+fn links(plan: &QueryPlan, measured: &[Measured]) -> Vec<String> {
+    let mut bytes: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for (number, (fragment, measured)) in plan.fragments.iter().zip(measured).enumerate() {
+        let reader = plan.fragments.iter().find(|f| f.inputs.contains(&number));
+        let to = reader.map_or("the gateway", |f| f.site.as_str());
+        if fragment.site.as_str() != to {
+            *bytes.entry((fragment.site.as_str(), to)).or_default() += measured.bytes;
+        }
+    }
+    bytes.into_iter().map(|((from, to), bytes)| format!("Moved: {bytes} bytes from {from} to {to}")).collect()
 }
 
 fn node(node_plan: &LogicalPlan, plan: &QueryPlan, options: Options<'_>, depth: usize, lines: &mut Vec<String>) {
@@ -118,7 +135,7 @@ fn fragment_lines(
         let sent = options.measured.and_then(|m| m.get(number)).and_then(|m| m.keys.get(n).copied());
         let sent = sent.map_or(String::new(), |keys| match keys {
             Some(keys) => format!(" (actual keys={keys})"),
-            None => " (not sent: too many)".to_string(),
+            None => " (too many to list)".to_string(),
         });
         lines.push(format!(
             "{below}Keys: {} by column {} of fragment {}{sent}",

@@ -38,4 +38,4 @@ pub use run::{Lease, QueryRun, SourceHandle, Sources, SystemTables};
 pub use settings::RuntimeSettings;
 pub use spill::SpillArea;
 pub(crate) use step::{input_source, plan as plan_step};
-pub use stream::QueryStream;
+pub use stream::{QueryStream, Watcher};

@@ -15,7 +15,7 @@ use planner::{Error, Result};
 use tokio::sync::mpsc;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::measure::{Measurements, Meter, OperatorMeasure, measure_operators};
+use super::measure::{FragmentMeasure, Measurements, Meter, OperatorMeasure, measure_operators};
 use super::relation::Delivery;
 use super::run::RunState;
 
@@ -36,12 +36,29 @@ pub(super) enum Operators {
 }
 
 impl Notes {
+    fn fragments(&self) -> Vec<FragmentMeasure> {
+        let mut fragments: Vec<_> = self.meters.lock().iter().map(|m| m.read()).collect();
+        fragments.sort_by_key(|f| f.fragment);
+        fragments
+    }
+
     /// Reads the operators' metrics and lets go of the operators: some keep what they built as long as they live.
     pub fn end(&self) {
         let mut operators = self.operators.lock();
         if let Operators::Running(plan) = &*operators {
             *operators = Operators::Ended(measure_operators(plan));
         }
+    }
+}
+
+/// A look at a query that runs elsewhere in this process.
+#[derive(Clone)]
+pub struct Watcher(Arc<Notes>);
+
+impl Watcher {
+    /// The fragments that have been asked for, as far as they are.
+    pub fn fragments(&self) -> Vec<FragmentMeasure> {
+        self.0.fragments()
     }
 }
 
@@ -69,16 +86,18 @@ impl QueryStream {
         Self { schema, receiver, stopped, state, notes, started: Instant::now(), rows: 0, ended: None }
     }
 
+    pub fn watcher(&self) -> Watcher {
+        Watcher(self.notes.clone())
+    }
+
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// What was measured so far; complete when the stream has ended.
     pub fn measurements(&self) -> Measurements {
-        let mut fragments: Vec<_> = self.notes.meters.lock().iter().map(|m| m.read()).collect();
-        fragments.sort_by_key(|f| f.fragment);
         Measurements {
-            fragments,
+            fragments: self.notes.fragments(),
             operators: match &*self.notes.operators.lock() {
                 Operators::None => Vec::new(),
                 Operators::Running(plan) => measure_operators(plan),

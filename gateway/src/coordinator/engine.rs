@@ -78,7 +78,10 @@ impl Engine {
             database: request.context.database.clone(),
         };
         let sources = self.catalog.connectors().reach.clone();
-        self.executor.execute(request.plan.clone(), &request.parameters, run, sources, Arc::new(system))
+        let plan = request.plan.clone();
+        let stream = self.executor.execute(plan, &request.parameters, run, sources, Arc::new(system))?;
+        self.queries.started(request.query, &request.plan, stream.watcher());
+        Ok(stream)
     }
 
     /// The plan, and whether it is good at any other moment: not if it took the time into account, nor if a source said what a

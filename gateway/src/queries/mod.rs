@@ -3,15 +3,17 @@
 mod interrupt;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use connectors::site::{FragmentMeasure, Watcher};
 use cost_model::{Clock, QueryId};
 use dashmap::DashMap;
 use metrics::{counter, histogram};
 use parking_lot::RwLock;
 use planner::error::SqlState;
+use planner::plan::QueryPlan;
 
 pub use interrupt::{Interrupt, Reason};
 
@@ -76,6 +78,8 @@ struct Record {
     phase: AtomicU8,
     rows: AtomicU64,
     interrupt: Arc<Interrupt>,
+    /// Once it runs: its plan, and how far it is.
+    steps: OnceLock<(Arc<QueryPlan>, Watcher)>,
 }
 
 /// All queries of this gateway.
@@ -114,6 +118,7 @@ impl Queries {
             phase: AtomicU8::new(Phase::Planning as u8),
             rows: AtomicU64::new(0),
             interrupt,
+            steps: OnceLock::new(),
         });
         self.running.insert(id, record.clone());
         QueryGuard { id, queries: self.clone(), record, error: None }
@@ -126,6 +131,25 @@ impl Queries {
             self.running.iter().map(|entry| info(*entry.key(), entry.value(), now)).collect();
         list.sort_by_key(|q| q.id);
         list
+    }
+
+    /// A query has started.
+    pub fn started(&self, id: QueryId, plan: &Arc<QueryPlan>, watcher: Watcher) {
+        if let Some(record) = self.running.get(&id) {
+            let _ = record.steps.set((plan.clone(), watcher));
+        }
+    }
+
+    /// The plans of the queries that run, and how far each of their fragments is, oldest first.
+    pub fn steps(&self) -> Vec<(QueryId, Arc<QueryPlan>, Vec<FragmentMeasure>)> {
+        let running = self.running.iter();
+        let mut all: Vec<_> = running
+            .filter_map(|entry| {
+                entry.value().steps.get().map(|(plan, watcher)| (*entry.key(), plan.clone(), watcher.fragments()))
+            })
+            .collect();
+        all.sort_by_key(|(id, ..)| *id);
+        all
     }
 
     /// Cancels a query by id; false if it is not there.

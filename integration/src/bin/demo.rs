@@ -30,6 +30,10 @@ const SITES: [(&str, u64, &str, &[&str]); 3] = [
     ("singapore", 160, "supply", &["part", "supplier", "partsupp"]),
 ];
 
+/// Round trips between the sites in ms.
+const BETWEEN: [(&str, &str, u64); 3] =
+    [("frankfurt", "virginia", 90), ("frankfurt", "singapore", 155), ("virginia", "singapore", 220)];
+
 /// Mbit/s of every link.
 const MBIT: f64 = 100.0;
 
@@ -85,10 +89,13 @@ fn run(args: &Args) -> Result<()> {
     let topology = SITES.iter().fold(Topology::new(), |topology, (site, round_trip, ..)| {
         topology.pair(HOME, site, Rate::mbit(MBIT), Duration::from_millis(*round_trip))
     });
+    let topology = BETWEEN.iter().fold(topology, |topology, (a, b, round_trip)| {
+        topology.pair(a, b, Rate::mbit(MBIT), Duration::from_millis(*round_trip))
+    });
     let wan = topology.start()?;
     let sites = SITES.iter().map(|site| start_site(args, &tables, *site, &wan)).collect::<Result<Vec<_>>>()?;
     let config = args.dir.join("narrows.toml");
-    fs::write(&config, configuration(&args.dir, &sites, port)?)?;
+    fs::write(&config, configuration(&args.dir, &sites, &wan, port)?)?;
     println!("Starting narrows gateway --config {}", config.display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut gateway = Running::start(&narrows_program()?, &config, &args.dir.join("gateway.log"), port)?;
@@ -136,6 +143,7 @@ fn tables(dir: &Path, scale: f64) -> Result<PathBuf> {
 /// A site's process and where the gateway reaches it.
 struct Site {
     name: &'static str,
+    own: SocketAddr,
     address: SocketAddr,
     _process: Running,
 }
@@ -155,10 +163,10 @@ fn start_site(args: &Args, tables: &Path, site: (&'static str, u64, &str, &[&str
     fs::write(&config, text)?;
     println!("Starting narrows site --config {}  ({round_trip} ms away, {MBIT} Mbit/s)", config.display());
     let process = Running::start_role(&narrows_program()?, "site", &config, &dir.join("site.log"), own.port())?;
-    Ok(Site { name, address: wan.listen(HOME, name, own)?, _process: process })
+    Ok(Site { name, own, address: wan.listen(HOME, name, own)?, _process: process })
 }
 
-fn configuration(dir: &Path, sites: &[Site], port: u16) -> Result<String> {
+fn configuration(dir: &Path, sites: &[Site], wan: &Wan, port: u16) -> Result<String> {
     let http = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut text = format!(
         "# Written by the demo: three sites behind emulated links, each with a folder of Parquet files.\nconfig_version = 1\n\n\
@@ -168,11 +176,34 @@ fn configuration(dir: &Path, sites: &[Site], port: u16) -> Result<String> {
     for site in sites {
         text += &format!("\n[[site]]\nname = \"{}\"\naddress = \"{}\"\n", site.name, site.address);
     }
+    // How the sites reach each other: rows go straight from one to the other.
+    for (a, b, round_trip) in BETWEEN {
+        for (from, to) in [(a, b), (b, a)] {
+            let site = sites.iter().find(|site| site.name == from).ok_or("a site is missing")?;
+            let address = wan.listen(to, from, site.own)?;
+            text += &format!(
+                "\n[[link]]\nfrom = \"{from}\"\nto = \"{to}\"\nmbit = {MBIT}\nrtt = \"{round_trip}ms\"\naddress = \"{address}\"\n"
+            );
+        }
+    }
     Ok(text)
+}
+
+/// The gateway serves before all sites have answered.
+async fn until_all_compute(client: &Client) -> Result<()> {
+    let ready = Answer::Rows(vec![vec![Some(SITES.len().to_string())]]);
+    for _ in 0..100 {
+        if ask(client, "SELECT count(*) FROM narrows.sites WHERE computes").await == ready {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err("the sites do not answer".into())
 }
 
 async fn show(client: &Client, wan: &Wan) -> Result<()> {
     println!("\n{QUERY};\n");
+    until_all_compute(client).await?;
     let (before, started) = (wan.bytes(), Instant::now());
     let messages = client.simple_query(QUERY).await?;
     let (took, moved) = (started.elapsed(), wan.bytes() - before);
@@ -195,11 +226,20 @@ async fn show(client: &Client, wan: &Wan) -> Result<()> {
     println!("{}", widths.iter().map(|w| "-".repeat(w + 2)).collect::<Vec<_>>().join("+"));
     rows.iter().for_each(|row| line((0..names.len()).map(|i| row.get(i).unwrap_or("")).collect()));
     println!(
-        "({} rows in {:.0} ms; {:.1} MB crossed the links)\n\nEXPLAIN ANALYZE of it:\n",
+        "({} rows in {:.0} ms; {:.1} MB crossed the links)",
         rows.len(),
-        took.as_secs_f64() * 1000.0,
+        took.as_secs_f64() * 1e3,
         moved as f64 / 1e6
     );
+    ask(client, "SET narrows.placement = off").await;
+    let (before, started) = (wan.bytes(), Instant::now());
+    ask(client, QUERY).await;
+    println!(
+        "With all joins in the gateway (SET narrows.placement = off): {:.0} ms, {:.1} MB\n\nEXPLAIN ANALYZE of it:\n",
+        started.elapsed().as_secs_f64() * 1e3,
+        (wan.bytes() - before) as f64 / 1e6
+    );
+    ask(client, "SET narrows.placement = on").await;
     match ask(client, &format!("EXPLAIN ANALYZE {QUERY}")).await {
         Answer::Rows(lines) => lines.iter().flatten().flatten().for_each(|line| println!("{line}")),
         Answer::Error { sqlstate, message } => return Err(format!("{sqlstate} {message}").into()),

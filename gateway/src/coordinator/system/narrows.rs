@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use connectors::remote::{RemoteSite, SiteState};
+use connectors::site::FragmentMeasure;
 use cost_model::{SiteId, SourceId};
 use planner::PgType;
 use planner::catalog::{EngineKind, Placement, Table, TableKind};
@@ -82,6 +83,22 @@ const TABLES: &[(&str, &[(&str, PgType)], &str)] = &[
         "Queries running or queued right now",
     ),
     (
+        "steps",
+        &[
+            ("query_id", PgType::TEXT),
+            ("step", PgType::INT4),
+            ("site", PgType::TEXT),
+            ("source", PgType::TEXT),
+            ("state", PgType::TEXT),
+            ("row_estimate", PgType::FLOAT8),
+            ("rows", PgType::INT8),
+            ("bytes", PgType::INT8),
+            ("spilled_bytes", PgType::INT8),
+            ("seconds", PgType::FLOAT8),
+        ],
+        "Fragments and steps of the queries that run right now, and how far they are; seconds when they are done",
+    ),
+    (
         "skipped_columns",
         &[
             ("schema_name", PgType::TEXT),
@@ -121,6 +138,7 @@ impl System {
             "sources" => self.sources(rows),
             "sites" => self.sites(rows),
             "links" => self.links(rows),
+            "steps" => self.steps(rows),
             "queries" => self.queries(rows),
             "placements" => self.placements(rows),
             _ => self.skipped_columns(rows),
@@ -220,6 +238,34 @@ impl System {
             .with("elapsed_ms", all.iter().map(|q| q.elapsed.as_millis() as usize))
             .with("rows_sent", all.iter().map(|q| q.rows_sent as usize))
             .with("query", all.iter().map(|q| q.text.to_string()))
+    }
+
+    fn steps(&self, rows: Rows) -> Rows {
+        let all = self.queries.steps();
+        // What has not been asked for is there, too: it waits for others.
+        let steps = all.iter().flat_map(|(id, plan, measured)| {
+            plan.fragments
+                .iter()
+                .enumerate()
+                .map(move |(number, fragment)| (id, number, fragment, measured.iter().find(|m| m.fragment == number)))
+        });
+        let all: Vec<_> = steps.collect();
+        let state = |m: &Option<&FragmentMeasure>| match m {
+            None => "waiting",
+            Some(m) if m.seconds.is_some() => "done",
+            Some(_) => "running",
+        };
+        let count = |n: fn(&FragmentMeasure) -> u64| all.iter().map(move |(.., m)| m.map_or(0, n) as usize);
+        rows.with("query_id", all.iter().map(|(id, ..)| id.to_string()))
+            .with("step", all.iter().map(|(_, number, ..)| i32::try_from(*number).unwrap_or(i32::MAX)))
+            .with("site", all.iter().map(|(_, _, f, _)| f.site.to_string()))
+            .with("source", all.iter().map(|(_, _, f, _)| f.source.to_string()))
+            .with("state", all.iter().map(|(.., m)| state(m).to_string()))
+            .with("row_estimate", all.iter().map(|(_, _, f, _)| f.estimated_rows))
+            .with("rows", count(|m| m.rows))
+            .with("bytes", count(|m| m.bytes))
+            .with("spilled_bytes", count(|m| m.spilled_bytes))
+            .with("seconds", all.iter().map(|(.., m)| m.and_then(|m| m.seconds)))
     }
 
     fn skipped_columns(&self, rows: Rows) -> Rows {
