@@ -27,7 +27,7 @@ bench-local: setup build ## Compare the gateway with the engines behind it, TPC-
 
 .PHONY: bench-wan
 bench-wan: setup build ## TPC-H over three sites of an emulated wide-area network (BENCH="--mbit 20 3 5 9" for others)
-	$(CARGO_TARGET_DIR)/debug/bench_wan $(BENCH)
+	$(CARGO_TARGET_DIR)/debug/bench_wan --svg $(CARGO_TARGET_DIR)/bench-wan $(BENCH)
 
 .PHONY: bench-emulator
 bench-emulator: build ## What the emulated wide-area network carries at most, and how far it is from what it is told

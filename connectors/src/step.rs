@@ -1,8 +1,9 @@
 //! What a coordinator asks of a site: a scan at one of its sources, or a statement of its own compute over relations.
 //!
-//! All steps of a query are sent at once. Nothing of them is waited for by whoever sends them: a ticket is made up for every
-//! relation and every list of keys before anybody has it, and who needs one comes for it to where it is made, early enough to be
-//! there when it is ready. So a chain of steps costs one way over each link, and no round trip to the gateway.
+//! Whoever sends the steps of a query waits for nothing that comes of them at sites: a ticket is made up for every relation and
+//! every list of keys before anybody has it, and who needs one comes for it to where it is made, early enough to be there when it
+//! is ready. So a chain of steps costs one way over each link, and no round trip to the gateway. Only what passes through the
+//! coordinator is waited for there: keys of rows that it reads itself, and such rows where a source sends one result at a time.
 
 use std::fmt;
 

@@ -6,6 +6,7 @@
 pub mod cases;
 pub mod gateway;
 pub mod oracle;
+pub mod plot;
 pub mod servers;
 pub mod site;
 pub mod tpch;

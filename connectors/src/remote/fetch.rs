@@ -151,7 +151,10 @@ impl Transfer {
             let Fetch { ticket, compression, .. } = self.fetch;
             let order = Order { ticket, portion: Portion { from, ..portion }, compression };
             match patience.limit(Incoming::open(&self.channels, &order)).await {
-                Some(Ok(incoming)) => return Ok(incoming),
+                Some(Ok(incoming)) => {
+                    patience.connected();
+                    return Ok(incoming);
+                }
                 Some(Err(Broken::Said(error))) => return Err(error),
                 Some(Err(Broken::Off(error))) if self.is_held() => patience.wait(error).await?,
                 Some(Err(Broken::Off(error))) => return Err(error),
@@ -237,11 +240,18 @@ impl Transfer {
 struct Patience {
     backoff: Backoff,
     until: Option<Instant>,
+    /// When the connection was made that is used now.
+    connected: Option<Instant>,
 }
 
 impl Patience {
     fn new(seed: u64) -> Self {
-        Self { backoff: Backoff::new(RETRY_AFTER.0, RETRY_AFTER.1, seed), until: None }
+        Self { backoff: Backoff::new(RETRY_AFTER.0, RETRY_AFTER.1, seed), until: None, connected: None }
+    }
+
+    /// There is a connection again.
+    fn connected(&mut self) {
+        self.connected = Some(Instant::now());
     }
 
     /// Rows have come.
@@ -254,6 +264,10 @@ impl Patience {
     /// Before another attempt; the error if there will be none.
     async fn wait(&mut self, error: Error) -> Result<()> {
         let now = Instant::now();
+        // It was good for a while: rows may be long in coming.
+        if self.connected.take().is_some_and(|since| now >= since + RESUME_WITHIN) {
+            self.reset();
+        }
         let until = *self.until.get_or_insert(now + RESUME_WITHIN);
         let next = now + self.backoff.next_delay();
         if next >= until {

@@ -1,6 +1,5 @@
 //! The other sites from which this one fetches rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,9 @@ use crate::step::Peer;
 /// How long one may be silent before its connections count as broken. A fetch then tries again for some seconds.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Ways to other sites that are kept: links change now and then, and each of their numbers makes another one.
+const MOST: usize = 64;
+
 /// What this site shows to the others.
 #[derive(Clone, Default)]
 pub struct PeerOptions {
@@ -31,7 +33,8 @@ pub struct Peers {
     /// `None`: this site cannot connect to others.
     options: Option<PeerOptions>,
     io: Handle,
-    known: Mutex<HashMap<String, Arc<Channels>>>,
+    /// The newest first.
+    known: Mutex<Vec<Arc<Channels>>>,
 }
 
 impl Peers {
@@ -63,12 +66,14 @@ impl Peers {
             link: peer.link,
             seed: 0,
         };
+        // Few: of each gateway one for each site.
         let mut known = self.known.lock();
-        if let Some(channels) = known.get(&peer.address).filter(|c| c.options().same_connection(&options)) {
+        if let Some(channels) = known.iter().find(|channels| channels.options().same_connection(&options)) {
             return Ok(channels.clone());
         }
         let channels = Channels::to(options, self.io.clone())?;
-        known.insert(peer.address.clone(), channels.clone());
+        known.truncate(MOST - 1);
+        known.insert(0, channels.clone());
         Ok(channels)
     }
 }

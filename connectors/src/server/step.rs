@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
-use cost_model::EngineKind;
+use cost_model::{EngineKind, SourceId};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,15 +22,13 @@ use super::inputs::{Inputs, open};
 use crate::engine::ScanRequest;
 use crate::exchange::{HeldRelation, Rows, Writer};
 use crate::keys::{self, Keys};
-use crate::site::{QueryRun, SystemTables, caught, plan_step, result, translate};
+use crate::site::{QueryRun, SystemTables, caught, input_source, plan_step, result, translate};
 use crate::step::{KeyOffer, Step, StepFilter};
 use crate::wire::Ticket;
 use crate::wire::proto::{self, from_site};
 
 /// How often a gateway hears of what is made for it.
 const PROGRESS: Duration = Duration::from_millis(200);
-/// A held relation has this share of the site's memory before it goes to disk.
-const MEMORY_SHARE: usize = 8;
 
 /// One step of a query at one of its sources.
 pub struct Work {
@@ -101,9 +99,9 @@ impl Work {
 
     fn relation(&self, schema: arrow::datatypes::SchemaRef) -> Result<(Writer, Arc<HeldRelation>)> {
         let shared = self.site().executor.shared();
-        let pool = shared.query_pool();
+        let pool = shared.held_pool();
         let env = shared.query_env(pool.clone())?;
-        Ok(HeldRelation::start(schema, &pool, env, shared.settings.memory_limit / MEMORY_SHARE))
+        Ok(HeldRelation::start(schema, &pool, env, usize::MAX))
     }
 
     fn offer_keys(&self, offer: KeyOffer, relation: Arc<HeldRelation>) -> Result<()> {
@@ -190,10 +188,13 @@ impl Work {
             cancel: held.stop.clone(),
         };
         let sources = Inputs { site: site.clone(), stop: held.stop.clone(), inputs };
+        let inputs = sources.inputs.len();
         let rows = site.executor.execute(Arc::new(plan), &[], run, Arc::new(sources), Arc::new(NoSystemTables))?;
         let (schema, columns, wanted) = (request.schema.clone(), request.columns, request.schema);
+        let source = held.source.clone();
         let rows = rows.map(move |batch| {
-            batch.and_then(|batch| result::conform(batch, &columns, &wanted)).map_err(DataFusionError::from)
+            let batch = batch.and_then(|batch| result::conform(batch, &columns, &wanted));
+            batch.map_err(|error| DataFusionError::from(of_step(error, inputs, &source)))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
@@ -234,6 +235,12 @@ impl Work {
             }
         }
     }
+}
+
+/// An input is no source that anybody else knows: what went wrong with it did so in the step.
+fn of_step(error: Error, inputs: usize, step: &SourceId) -> Error {
+    let of_input = |id: &SourceId| (0..inputs).any(|number| input_source(number) == *id);
+    if error.source_id().is_some_and(of_input) { error.with_source_id(step.clone()) } else { error }
 }
 
 /// The turn lasts as long as the rows come.

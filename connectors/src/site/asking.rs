@@ -97,17 +97,21 @@ impl Job {
         let Some((wiring, ticket)) = wiring.and_then(|w| Some((w, w.keys(filter.from, filter.from_column)?))) else {
             return Ok(Known::Values(None));
         };
-        if !source.session.is_elsewhere() {
+        let origin = wiring::origin(&self.plan, filter.from, number, self.sources.as_ref());
+        let Some(origin) = origin.filter(|_| source.session.is_elsewhere()) else {
+            // By way of this process, as a list.
             wiring.ready(&self.plan, number).await;
             let session = others.sessions.get(&self.plan.fragments[filter.from].source);
             let session = session.ok_or_else(|| Error::internal("a filter's keys are nowhere"))?;
-            return Ok(Known::Values(match keys::read(session.keys(ticket).await?, filter.ty).await? {
-                Keys::Listed(values) => Some(values),
-                Keys::Bloom(_) | Keys::TooMany => None,
+            let keys = match session.keys(ticket).await {
+                Ok(rows) => keys::read(rows, filter.ty).await,
+                Err(error) => Err(error),
+            };
+            // A producer that has failed says so to whoever reads its rows.
+            return Ok(Known::Values(match keys {
+                Ok(Keys::Listed(values)) => Some(values),
+                Ok(Keys::Bloom(_) | Keys::TooMany) | Err(_) => None,
             }));
-        }
-        let Some(origin) = wiring::origin(&self.plan, filter.from, number, self.sources.as_ref()) else {
-            return Ok(Known::Values(None));
         };
         let column = KeyColumn { sql: filter.sql.clone(), ty: filter.ty };
         let (output, kept) = (filter.column, filter.kept);

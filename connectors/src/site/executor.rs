@@ -16,7 +16,7 @@ use super::RuntimeSettings;
 use super::compute::Compute;
 use super::error::translate;
 use super::job::Job;
-use super::memory::{QueryPool, SitePool};
+use super::memory::{HeldPool, QueryPool, SitePool};
 use super::relation::CHANNEL;
 use super::run::{QueryRun, RunState, Sources, SystemTables, watch};
 use super::schedule::bare_fragment;
@@ -34,12 +34,19 @@ pub struct Executor {
 pub(crate) struct Shared {
     pub settings: RuntimeSettings,
     pub memory: Arc<SitePool>,
+    /// The part of it that relations held for other sites may have.
+    held: Arc<SitePool>,
     pub spill: Arc<SpillArea>,
 }
 
 impl Shared {
     pub fn query_pool(&self) -> Arc<dyn MemoryPool> {
         Arc::new(QueryPool::new(self.memory.clone()))
+    }
+
+    /// For relations that are held for other sites.
+    pub fn held_pool(&self) -> Arc<dyn MemoryPool> {
+        Arc::new(HeldPool::new(self.held.clone(), self.memory.clone()))
     }
 
     pub fn query_env(&self, pool: Arc<dyn MemoryPool>) -> Result<Arc<RuntimeEnv>> {
@@ -58,8 +65,9 @@ impl Executor {
     /// Starts the threads and clears what earlier processes spilled.
     pub fn start(settings: RuntimeSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let compute = Compute::new(settings.target_partitions)?;
-        let (memory, spill) = (SitePool::new(settings.memory_limit), SpillArea::open(&settings)?);
-        Ok(Self { shared: Arc::new(Shared { settings, memory, spill }), compute, clock })
+        let (memory, held) = (SitePool::new(settings.memory_limit), SitePool::new(settings.memory_limit / 2));
+        let spill = SpillArea::open(&settings)?;
+        Ok(Self { shared: Arc::new(Shared { settings, memory, held, spill }), compute, clock })
     }
 
     pub fn settings(&self) -> &RuntimeSettings {

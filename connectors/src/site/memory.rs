@@ -120,6 +120,62 @@ impl MemoryPool for QueryPool {
     }
 }
 
+/// For what is held for others: half of the process's memory at most, all of it together. What does not fit goes to disk, so that
+/// operators, which may be unable to, find the rest.
+#[derive(Debug)]
+pub(super) struct HeldPool {
+    held: Arc<SitePool>,
+    site: Arc<SitePool>,
+}
+
+impl HeldPool {
+    /// `held`: the same for all of them.
+    pub(super) fn new(held: Arc<SitePool>, site: Arc<SitePool>) -> Self {
+        Self { held, site }
+    }
+}
+
+impl fmt::Display for HeldPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "held({} of {} bytes)", self.held.used(), self.held.limit)
+    }
+}
+
+impl MemoryPool for HeldPool {
+    fn name(&self) -> &str {
+        "held"
+    }
+
+    fn grow(&self, _: &MemoryReservation, additional: usize) {
+        self.held.take(additional);
+        self.site.take(additional);
+    }
+
+    fn shrink(&self, _: &MemoryReservation, shrink: usize) {
+        self.held.give_back(shrink);
+        self.site.give_back(shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DfResult<()> {
+        if self.held.try_take(additional) {
+            if self.site.try_take(additional) {
+                return Ok(());
+            }
+            self.held.give_back(additional);
+        }
+        let name = reservation.consumer().name();
+        Err(DataFusionError::ResourcesExhausted(format!("{name} asked for {additional} bytes of {self}")))
+    }
+
+    fn reserved(&self) -> usize {
+        self.held.used()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.held.limit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +209,20 @@ mod tests {
         merge.try_grow(1).unwrap_err();
         drop((first, merge));
         assert_eq!(site.used(), 0);
+    }
+
+    #[test]
+    fn what_is_held_leaves_half_to_the_operators() {
+        let (site, held) = (SitePool::new(100 * MIB), SitePool::new(50 * MIB));
+        let pool = || -> Arc<dyn MemoryPool> { Arc::new(HeldPool::new(held.clone(), site.clone())) };
+        let [a, b] = [pool(), pool()].map(|pool| MemoryConsumer::new("relation").register(&pool));
+        a.try_grow(40 * MIB).unwrap();
+        assert!(b.try_grow(20 * MIB).is_err());
+        assert_eq!((held.used(), site.used()), (40 * MIB, 40 * MIB), "a refused request leaves nothing behind");
+        let operators: Arc<dyn MemoryPool> = Arc::new(QueryPool::new(site.clone()));
+        MemoryConsumer::new("join").register(&operators).try_grow(60 * MIB).unwrap();
+        drop(a);
+        b.try_grow(20 * MIB).unwrap();
+        assert_eq!(site.used(), 20 * MIB);
     }
 }

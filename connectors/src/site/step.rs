@@ -107,13 +107,13 @@ fn table(name: &str, input: &Input) -> Table {
     }
 }
 
-/// The type under which a column has the carrier in which it comes: a numeric whose values all have one scale says which.
+/// The type under which a column has the carrier in which it comes: a numeric whose values all have one scale says which, any
+/// other says nothing.
 fn typed(ty: PgType, carrier: &DataType) -> PgType {
     match carrier {
-        DataType::Decimal128(p, s) | DataType::Decimal256(p, s) if ty.oid == oid::NUMERIC => {
-            PgType::numeric(u32::from(*p), i32::from(*s))
-        }
-        _ => ty,
+        _ if ty.oid != oid::NUMERIC => ty,
+        DataType::Decimal128(p, s) | DataType::Decimal256(p, s) => PgType::numeric(u32::from(*p), i32::from(*s)),
+        _ => PgType::NUMERIC,
     }
 }
 

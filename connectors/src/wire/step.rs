@@ -24,11 +24,13 @@ impl proto::Scan {
     pub fn step(mut self) -> Result<Step> {
         let offer = |o: proto::KeyOffer| Ok(KeyOffer { ticket: Ticket::read(&o.ticket)?, column: o.column as usize });
         let inputs = std::mem::take(&mut self.inputs).into_iter().map(Input::try_from).collect::<Result<_>>()?;
-        let filters = std::mem::take(&mut self.filters).into_iter().map(StepFilter::try_from).collect::<Result<_>>()?;
+        let filters: Vec<StepFilter> =
+            std::mem::take(&mut self.filters).into_iter().map(StepFilter::try_from).collect::<Result<_>>()?;
         let offers: Vec<KeyOffer> = std::mem::take(&mut self.offers).into_iter().map(offer).collect::<Result<_>>()?;
         let hold = self.hold;
         let scan = self.request()?;
-        match offers.iter().any(|offer| offer.column >= scan.columns.len()) {
+        let columns = offers.iter().map(|offer| offer.column).chain(filters.iter().filter_map(|filter| filter.output));
+        match columns.into_iter().any(|column| column >= scan.columns.len()) {
             true => Err(malformed("a step")),
             false => Ok(Step { scan, inputs, filters, offers, hold }),
         }

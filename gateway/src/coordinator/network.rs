@@ -143,7 +143,11 @@ pub fn network(nodes: &[Node], links: &[LinkConfig]) -> Network {
 pub fn peers(connectors: &Connectors) -> HashMap<(SiteId, SiteId), Peer> {
     let nodes = nodes(connectors);
     let network = network(&nodes, &connectors.links);
+    let fetches = |site: &SiteId| nodes.iter().any(|node| node.name == *site && node.computes);
     let peer = |((of, from), address): (&(SiteId, SiteId), &String)| {
+        if !fetches(from) {
+            return None;
+        }
         let link = network.links.link(network.links.position(of)?, network.links.position(from)?)?;
         let peer = Peer { site: of.clone(), address: address.clone(), link: Some(link) };
         Some(((of.clone(), from.clone()), peer))

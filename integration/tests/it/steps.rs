@@ -198,6 +198,26 @@ async fn a_gateway_that_dies_leaves_no_step() {
     assert_eq!(joined[0].as_deref(), Some("1000"));
 }
 
+/// Sites that cannot reach each other, though nobody has said so.
+#[test]
+fn what_cannot_be_joined_at_a_site_is_joined_elsewhere() {
+    let (_sites, config) = sources_at_sites();
+    let nowhere = format!("address = \"127.0.0.1:{}\"\n", integration::servers::free_port().unwrap());
+    let unreachable = links().replace("mbit = 1000\n", &format!("mbit = 1000\n{nowhere}"));
+    let gateway = TestGateway::start(&config.section(&unreachable)).unwrap();
+    shared().runtime.block_on(async {
+        let client = connect(&gateway.url()).await.unwrap();
+        all_compute(&client, 3).await;
+        let sql =
+            "select count(*), min(l_comment) from mariadb.orders join parquet.lineitem on l_orderkey = o_orderkey";
+        let plan = explained(&client, sql, "").await;
+        assert!(plan.contains("Step 0 at") && plan.contains(", from "), "{plan}");
+        let oracle = connect(&shared().postgres.url()).await.unwrap();
+        let plain = sql.replace("mariadb.", "").replace("parquet.", "");
+        assert_eq!(ask(&client, sql).await, ask(&oracle, &plain).await);
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_at_one_site_is_the_error_of_the_query() {
     let pair = Pair::start();

@@ -139,12 +139,12 @@ impl Cutter<'_> {
     /// Some order and some sites, if chance is to decide.
     fn by_chance(&self, parts: &[&Part], conditions: &[Reading<'_>]) -> Option<Order> {
         self.placement.random(1)?;
-        // With each group whether it is at home, and the sites where it may be.
+        // With each group whether it is at home, the sites where it may be, and the one where it was joined.
         let allowed = |part: &Part| self.residency.allowed_sites(part.plan()).unwrap_or(SiteSet::MAX);
         let is_home = |part: &Part| self.position(part) == self.network.home;
         let single_group =
-            |(i, part): (usize, &&Part)| (BTreeSet::from([i]), Order::Group(i), is_home(part), allowed(part));
-        let mut open: Vec<(BTreeSet<usize>, Order, bool, SiteSet)> =
+            |(i, part): (usize, &&Part)| (BTreeSet::from([i]), Order::Group(i), is_home(part), allowed(part), None);
+        let mut open: Vec<(BTreeSet<usize>, Order, bool, SiteSet, Option<usize>)> =
             parts.iter().enumerate().map(single_group).collect();
         while open.len() > 1 {
             let connected = |a: usize, b: usize| {
@@ -159,18 +159,24 @@ impl Cutter<'_> {
             let right = open.remove(b);
             let left = open.remove(a);
             let both = left.3 & right.3;
+            let from: Vec<usize> =
+                left.0.union(&right.0).map(|i| self.position(parts[*i])).chain(left.4).chain(right.4).collect();
+            let reached = |at: usize| from.iter().all(|from| self.network.links.link(*from, at).is_some());
             let mut sites: Vec<SiteId> = self.compute_sites();
-            sites.retain(|site| contains(both, self.position_of(site)));
+            sites.retain(|site| contains(both, self.position_of(site)) && reached(self.position_of(site)));
             // What is at home stays there.
             let at = match sites.get(self.placement.random(sites.len() + 1)?) {
                 Some(site) if !left.2 && !right.2 => At::Site(site.clone()),
                 _ => At::Home,
             };
-            let home = at == At::Home;
+            let (home, place) = match &at {
+                At::Site(site) => (false, Some(self.position_of(site))),
+                _ => (true, None),
+            };
             let swap = self.placement.random(2)? == 1;
             let groups = left.0.union(&right.0).copied().collect();
             let inputs = if swap { [right.1, left.1] } else { [left.1, right.1] };
-            open.push((groups, Order::Join(Box::new(inputs), at), home, both));
+            open.push((groups, Order::Join(Box::new(inputs), at), home, both, place));
         }
         open.pop().map(|(_, order, ..)| order)
     }

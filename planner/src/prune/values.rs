@@ -9,7 +9,8 @@ use datafusion_expr::Operator;
 
 /// Pairs of ranges that an intersection looks at; with more it keeps the smaller operand as it is.
 const MAX_PAIRS: usize = 1 << 14;
-/// Ranges that exclusions (`x <> 1 AND x <> 2 …`) may cut a set into; more of them are not taken into account.
+/// Ranges that exclusions (`x <> 1 AND x <> 2 …`) may cut a set into, and alternatives may put together; more of them are not
+/// taken into account.
 const MAX_RANGES: usize = 500;
 
 /// Compared as DataFusion compares the values of one carrier: that is what a plan means.
@@ -20,7 +21,7 @@ pub(super) struct Values {
     ranges: Vec<Range>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Range {
     low: Bound<ScalarValue>,
     high: Bound<ScalarValue>,
@@ -83,7 +84,15 @@ impl Values {
 
     pub fn or(mut self, other: Self) -> Self {
         self.null |= other.null;
-        self.ranges.extend(other.ranges);
+        for range in other.ranges {
+            if !self.ranges.contains(&range) {
+                self.ranges.push(range);
+            }
+            if self.ranges.len() > MAX_RANGES {
+                self.ranges = vec![EVERYTHING];
+                break;
+            }
+        }
         self
     }
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use clap::Parser;
 use integration::gateway::{Answer, GatewayConfig, TestGateway, ask, connect};
 use integration::median;
 use integration::oracle::difference;
+use integration::plot::bars;
 use integration::servers::{TestMariaDb, TestPostgres};
 use integration::site::TestSite;
 use integration::tpch::{TABLES, load_mariadb, load_postgres, query, write_csv_files, write_parquet_files};
@@ -71,6 +73,9 @@ struct Args {
     /// Also ship whole tables (slow)
     #[arg(long)]
     everything: bool,
+    /// Folder for two charts, wan-bytes.svg and wan-seconds.svg
+    #[arg(long)]
+    svg: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -180,6 +185,7 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
     modes.iter().for_each(|m| print!("  {:>10} MB        s", MODES[*m].name));
     println!("   bytes  time");
     let mut ratios: Vec<(f64, f64)> = Vec::new();
+    let (mut bytes, mut seconds) = (Vec::new(), Vec::new());
     for number in numbers {
         let sql = query(number)?;
         let Answer::Rows(expected) = ask(&oracle, &sql).await else {
@@ -213,6 +219,15 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
         }
         println!("  {:>6.3} {:>5.2}", last.bytes / base.bytes, last.seconds / base.seconds);
         ratios.push((last.bytes / base.bytes, last.seconds / base.seconds));
+        bytes.push((format!("Q{number}"), modes.iter().map(|mode| typical(*mode).bytes / 1e6).collect::<Vec<_>>()));
+        seconds.push((format!("Q{number}"), modes.iter().map(|mode| typical(*mode).seconds).collect::<Vec<_>>()));
+    }
+    if let Some(folder) = &args.svg {
+        let names: Vec<&str> = modes.iter().map(|mode| MODES[*mode].name).collect();
+        let title = format!("TPC-H SF {} over three sites, {} Mbit/s", args.scale, args.mbit);
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join("wan-bytes.svg"), bars(&title, "MB over all links", &names, &bytes))?;
+        std::fs::write(folder.join("wan-seconds.svg"), bars(&title, "seconds", &names, &seconds))?;
     }
     let mean = |values: Vec<f64>| (values.iter().map(|v| v.ln()).sum::<f64>() / values.len() as f64).exp();
     println!(
