@@ -69,7 +69,7 @@ impl Bloom {
     }
 
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        let sound = !bytes.is_empty() && bytes.len() % BLOCK == 0 && bytes.len() <= LARGEST;
+        let sound = !bytes.is_empty() && bytes.len().is_multiple_of(BLOCK) && bytes.len() <= LARGEST;
         if sound { Ok(Self(Arc::new(Sbbf::new(bytes)))) } else { Err(malformed("a Bloom filter")) }
     }
 }

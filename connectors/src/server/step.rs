@@ -161,7 +161,8 @@ impl Work {
     /// What keeps them from coming keeps no row away.
     async fn keys(&self, filter: &StepFilter) -> Keys {
         let wait = async {
-            let rows = open(self.site(), &filter.origin, filter.keys, keys::schema(), &self.held.stop).await?;
+            let rows =
+                open(self.site(), &filter.origin, filter.keys, keys::schema(), Some(0.0), &self.held.stop).await?;
             keys::read(rows, filter.column.ty).await
         };
         wait.await.unwrap_or_else(|error| {

@@ -175,3 +175,40 @@ async fn certificates_are_asked_for_on_both_ends() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_that_join_show_each_other_their_certificates() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["ca", "site", "gateway"] {
+        certificate(dir.path(), name);
+    }
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let keys = |name: &str| {
+        format!("tls_cert = \"{}\"\ntls_key = \"{}\"", path(&format!("{name}.pem")), path(&format!("{name}.key")))
+    };
+    let own = format!("{}\ntls_client_ca = \"{}\"", keys("site"), path("ca.pem"));
+    let (mut config, mut running) = (GatewayConfig::default(), Vec::new());
+    for name in ["eu", "us"] {
+        let postgres = TestPostgres::start(&[]).unwrap();
+        postgres.sql("create table t as select i as a from generate_series(1, 500) i; analyze t").unwrap();
+        let sources = GatewayConfig::default().postgres(&format!("pg_{name}"), name, &postgres);
+        let mut site = TestSite::prepare_with(name, &sources, &own).unwrap();
+        site.run().unwrap();
+        let there = format!("[[site]]\nname = \"{name}\"\naddress = \"127.0.0.1:{}\"\n", site.port);
+        config = config.section(&format!("{there}tls_ca = \"{}\"\n{}", path("ca.pem"), keys("gateway")));
+        running.push((postgres, site));
+    }
+    let gateway = TestGateway::start(&config).unwrap();
+    let client = connect(&gateway.url()).await.unwrap();
+    answers(&client, "select count(*) from narrows.sites where computes", "2").await;
+    let join = "select count(*) from pg_eu.t x join pg_us.t y on x.a = y.a";
+    for seed in 1..200 {
+        ask(&client, &format!("set narrows.placement_seed = {seed}")).await;
+        let plan = rows(&client, &format!("explain {join}")).await;
+        if plan.iter().flatten().flatten().any(|line| line.contains(", from ")) {
+            answers(&client, join, "500").await;
+            return;
+        }
+    }
+    panic!("no plan joins at a site");
+}
