@@ -41,6 +41,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Names and types of a pass-through statement's result, without running it.
     async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>>;
 
+    /// Rows that the engine's optimiser expects the statement to return, without running it; `None` if it has no idea.
+    async fn estimate(&self, _sql: &str) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// Starts a query at this source. All its scans read one snapshot where the engine has one.
     async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>>;
 }

@@ -37,6 +37,15 @@ pub struct QueryPlan {
     pub residency: Arc<Rules>,
     /// What the placement search found, for each group of joins it was asked about.
     pub placements: Vec<Considered>,
+    /// What sources could be asked to make a better plan; nothing if it would not pay.
+    pub questions: Vec<Question>,
+}
+
+/// How many rows a source expects a statement to return.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Question {
+    pub source: SourceId,
+    pub sql: String,
 }
 
 /// A group of joins: the plan that was chosen for it, and those that came close, best first.

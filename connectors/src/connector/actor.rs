@@ -39,6 +39,10 @@ pub(super) struct Introspect;
 pub(super) struct Describe(pub Arc<str>);
 
 #[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Option<f64>>")]
+pub(super) struct Estimate(pub Arc<str>);
+
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<Arc<dyn EngineSession>>")]
 pub(super) struct OpenSession(pub SessionRequest);
 
@@ -206,6 +210,15 @@ impl Handler<Describe> for ConnectorActor {
     fn handle(&mut self, Describe(sql): Describe, _: &mut Self::Context) -> Self::Result {
         let engine = self.engine.clone();
         self.attempt(async move { engine.describe(&sql).await })
+    }
+}
+
+impl Handler<Estimate> for ConnectorActor {
+    type Result = ResponseActFuture<Self, Result<Option<f64>>>;
+
+    fn handle(&mut self, Estimate(sql): Estimate, _: &mut Self::Context) -> Self::Result {
+        let engine = self.engine.clone();
+        self.attempt(async move { engine.estimate(&sql).await })
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::actor::{ConnectorActor, Describe, Introspect, Ping, Stop, unavailable};
+use super::actor::{ConnectorActor, Describe, Estimate, Introspect, Ping, Stop, unavailable};
 use super::breaker::Breaker;
 use super::budget::{Budget, Permits};
 use super::running::Running;
@@ -130,6 +130,13 @@ impl ConnectorHandle {
     pub async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>> {
         let _permit = self.permits(1, None).await?;
         self.ask(Describe(sql.into())).await
+    }
+
+    /// See [`Engine::estimate`]. Not if a connection for it had to be waited for.
+    pub async fn estimate(&self, sql: &str) -> Result<Option<f64>> {
+        self.check()?;
+        let Some(_permit) = self.0.shared.budget.try_acquire(1) else { return Ok(None) };
+        self.ask(Estimate(sql.into())).await
     }
 
     /// Waits in line for permits. Apart from opening the session, so that a query may take what it needs of several sources

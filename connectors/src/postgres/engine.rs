@@ -8,6 +8,7 @@ use planner::catalog::{EngineKind, SourceSchema};
 use planner::error::state;
 use planner::{Error, PgType, Result};
 use tokio::runtime::Handle;
+use tokio_postgres::SimpleQueryMessage;
 
 use super::config::PostgresConfig;
 use super::connect::Connection;
@@ -78,6 +79,19 @@ impl Engine for PostgresEngine {
         drop(described);
         self.pool.give_back(connection);
         Ok(columns)
+    }
+
+    async fn estimate(&self, sql: &str) -> Result<Option<f64>> {
+        let connection = self.connect().await?;
+        let explained = connection.client.simple_query(&format!("/* narrows */ EXPLAIN (FORMAT JSON) {sql}")).await;
+        let explained = self.pool.server.blame.result(explained, During::PassThrough)?;
+        self.pool.give_back(connection);
+        let text = explained.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let plan: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(text).ok());
+        Ok(plan.and_then(|plan| plan.pointer("/0/Plan/Plan Rows")?.as_f64()))
     }
 
     async fn session(&self, request: SessionRequest) -> Result<Arc<dyn EngineSession>> {

@@ -70,6 +70,14 @@ impl SourceHandle for RemoteSource {
         }
     }
 
+    async fn estimate(&self, sql: &str) -> Result<Option<f64>> {
+        let call = request::Call::Estimate(proto::Estimate { source: self.id.to_string(), sql: sql.to_string() });
+        match self.shared().call(call).await? {
+            reply::Result::Estimated(estimated) => Ok(estimated.rows),
+            _ => Err(malformed("a reply")),
+        }
+    }
+
     async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>> {
         self.check_functions()?;
         let lease = RemoteLease::take(self.site.clone(), &self.id, request, true).await?;

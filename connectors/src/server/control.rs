@@ -165,6 +165,10 @@ impl Conversation {
             request::Call::Describe(call) => {
                 Outcome::Columns(named_types(self.site.source(&call.source)?.describe(&call.sql).await?))
             }
+            request::Call::Estimate(call) => {
+                let rows = self.site.source(&call.source)?.estimate(&call.sql).await?;
+                Outcome::Estimated(proto::Estimated { rows })
+            }
             request::Call::Lease(_) => return Err(malformed("a request")),
         })
     }

@@ -78,6 +78,9 @@ pub trait SourceHandle: Send + Sync + 'static {
     /// Names and types of a statement's result.
     async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>>;
 
+    /// Rows that the source's optimiser expects a statement to return, if it has an idea and is not busy.
+    async fn estimate(&self, sql: &str) -> Result<Option<f64>>;
+
     /// See [`Sources::lease`].
     async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>>;
 
@@ -99,6 +102,10 @@ impl SourceHandle for ConnectorHandle {
 
     async fn describe(&self, sql: &str) -> Result<Vec<(String, PgType)>> {
         Self::describe(self, sql).await
+    }
+
+    async fn estimate(&self, sql: &str) -> Result<Option<f64>> {
+        Self::estimate(self, sql).await
     }
 
     async fn lease(&self, request: &SessionRequest) -> Result<Arc<dyn Lease>> {

@@ -46,6 +46,7 @@ pub(crate) fn plan(sql: &str, inputs: &[Input], site: &SiteId, unix_micros: i64)
         local: Vec::new(),
         residency: Arc::default(),
         placements: Vec::new(),
+        questions: Vec::new(),
     })
 }
 

@@ -1,19 +1,21 @@
 //! Statements to plans, plans to rows: the planner and the site's compute behind one interface.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use connectors::site::{Executor, QueryRun, QueryStream, caught};
 use cost_model::{Clock, SourceId};
 use futures::StreamExt;
+use futures::future::join_all;
 use moka::sync::Cache;
 use planner::bind::{self, Passthrough};
 use planner::catalog::Catalog;
 use planner::context::Now;
 use planner::error::state;
 use planner::explain::{self, Measured};
-use planner::plan::QueryPlan;
+use planner::fragment::RowCounts;
+use planner::plan::{QueryPlan, Question};
 use planner::{Error, PgType, QueryContext, Result};
 
 use super::again;
@@ -26,6 +28,8 @@ use crate::queries::Queries;
 
 /// Plans kept for statements that come again.
 const CACHED_PLANS: u64 = 2000;
+/// How long a source may take to say how many rows it expects.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Longer statements are not worth the memory.
 const LONGEST_CACHED: usize = 64 << 10;
 
@@ -84,6 +88,20 @@ impl Engine {
         Ok(stream)
     }
 
+    /// What the sources answer to a plan's questions within a moment.
+    async fn asked(&self, plan: &QueryPlan) -> RowCounts {
+        let connectors = self.catalog.connectors();
+        let ask = |question: &Question| {
+            let (question, handle) =
+                (question.clone(), connectors.get(&question.source).ok().map(|c| c.handle.clone()));
+            async move {
+                let answer = tokio::time::timeout(ANSWER_WITHIN, handle?.estimate(&question.sql)).await;
+                Some((question, answer.ok()?.ok()??))
+            }
+        };
+        RowCounts(join_all(plan.questions.iter().map(ask)).await.into_iter().flatten().collect())
+    }
+
     /// The plan, and whether it is good at any other moment: not if it took the time into account, nor if a source said what a
     /// statement of the client's own returns.
     async fn bind_and_cut(&self, request: &PlanRequest, catalog: &Catalog) -> Result<(QueryPlan, bool)> {
@@ -101,7 +119,12 @@ impl Engine {
         let bound =
             bind::bind(&statement.statement, catalog, &context, &request.sql, &request.parameter_types, &passthrough)
                 .map_err(|e| explain_missing(e, catalog))?;
-        let plan = planner::fragment::plan(bound, catalog, &context)?;
+        let plan = planner::fragment::plan(bound.clone(), catalog, &context)?;
+        let answers = self.asked(&plan).await;
+        let plan = match answers.0.is_empty() {
+            true => plan,
+            false => planner::fragment::plan_with(bound, catalog, &context, &answers)?,
+        };
         Ok((plan, !context.now.was_read() && statement.passthrough.is_empty()))
     }
 }

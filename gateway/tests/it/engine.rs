@@ -185,7 +185,16 @@ impl QueryEngine for Canned {
         let fragments = if from_source { vec![remote] } else { Vec::new() };
         let shell = LogicalPlanBuilder::empty(false).build()?;
         let (local, residency, placements) = (Vec::new(), Arc::default(), Vec::new());
-        let plan = Arc::new(QueryPlan { columns, parameters, fragments, shell, local, residency, placements });
+        let plan = Arc::new(QueryPlan {
+            columns,
+            parameters,
+            fragments,
+            shell,
+            local,
+            residency,
+            placements,
+            questions: Vec::new(),
+        });
         self.plans.lock().push((plan.clone(), request.sql.to_string()));
         Ok(plan)
     }

@@ -97,7 +97,7 @@ impl Cutter<'_> {
             fragment: number,
             columns: pending.outputs.iter().map(|(_, ty)| *ty).collect(),
             schema: pending.schema.clone(),
-            estimated_rows: remote.estimated_rows(),
+            estimated_rows: self.rows(remote),
             origin: Some(Origin {
                 plan: Arc::new(remote.plan.clone()),
                 outputs: pending.outputs.iter().map(|(i, _)| *i).collect(),
@@ -157,7 +157,8 @@ impl Cutter<'_> {
         let text = emitter.select(&block, Some(&wanted.outputs)).map_err(refused)?;
         let text = with_relations(&text, &wanted.reads);
         let columns = wanted.outputs.iter().map(|(_, ty)| *ty).collect();
-        let fragment = fragment(remote, finish(&text).map_err(refused)?, columns, wanted.schema.clone());
+        let fragment =
+            fragment(remote, finish(&text).map_err(refused)?, columns, wanted.schema.clone(), self.rows(remote));
         let inputs = wanted.reads.keys().filter_map(|old| number(*old)).collect();
         let (estimated_bytes, estimated_seconds) = self.estimates(remote, wanted, &key_filters, reader).unzip();
         Ok(Fragment { inputs, key_filters, position, estimated_bytes, estimated_seconds, ..fragment })
@@ -172,7 +173,7 @@ impl Cutter<'_> {
         reader: Option<&SiteId>,
     ) -> Option<(f64, f64)> {
         let constants = Constants::default();
-        let rows = remote.estimated_rows()?;
+        let rows = self.rows(remote)?;
         let kept: f64 = filters.iter().map(|f| f.kept).product();
         let width: f64 = wanted.outputs.iter().map(|(i, _)| stats::column_width(&remote.plan, *i)).sum();
         let bytes = (rows * kept * width).round();

@@ -67,7 +67,7 @@ impl Cutter<'_> {
             fragment: number,
             columns: relation_types(&remote),
             schema: relation_schema(&remote, &all),
-            estimated_rows: remote.estimated_rows(),
+            estimated_rows: self.rows(&remote),
             origin: Some(Origin { plan: Arc::new(remote.plan.clone()), outputs: all }),
         };
         let name = relation_name(number);

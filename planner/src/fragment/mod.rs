@@ -14,9 +14,10 @@ mod partial;
 mod place;
 mod reduce;
 mod region;
+mod rows;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cost_model::SourceId;
@@ -33,11 +34,13 @@ use crate::emit::{Refusal, Written, dialect};
 use crate::error::{Error, Result, state};
 use crate::optimize;
 use crate::pgtype::{PgType, oid};
-use crate::plan::{Considered, Fragment, QueryPlan};
+use crate::plan::{Considered, Fragment, QueryPlan, Question};
 use crate::residency::Residency;
 use crate::search::network::Network;
 use crate::source::{CatalogTable, PassthroughQuery};
 use crate::{prune, replica, stats};
+
+pub use rows::RowCounts;
 
 /// A subtree that one source answers, so far.
 #[derive(Clone)]
@@ -86,10 +89,22 @@ struct Cutter<'a> {
     fragments: Vec<Remote>,
     refusals: Vec<String>,
     placements: RefCell<Vec<Considered>>,
+    row_counts: &'a RowCounts,
+    questions: RefCell<BTreeSet<Question>>,
 }
 
 /// Plans a bound query: optimises, cuts, writes the statements.
 pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<QueryPlan> {
+    plan_with(bound, catalog, ctx, &RowCounts::default())
+}
+
+/// The same with what sources have answered to a plan's questions.
+pub fn plan_with(
+    bound: BoundQuery,
+    catalog: &Catalog,
+    ctx: &QueryContext,
+    row_counts: &RowCounts,
+) -> Result<QueryPlan> {
     // Values of `char(n)` are carried without their blanks: only the type's n can bring them back.
     if let Some(column) = bound.columns.iter().find(|c| c.ty.oid == oid::BPCHAR && c.ty.length_typmod().is_none()) {
         let message = format!("a result of type character without a length (column \"{}\")", column.name);
@@ -112,6 +127,8 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
         fragments: Vec::new(),
         refusals: prune::notes(&parts, &optimized)?,
         placements: RefCell::default(),
+        row_counts,
+        questions: RefCell::default(),
     };
     for (id, source) in &sources {
         if let Some(dialect) = dialect(source.kind) {
@@ -130,7 +147,9 @@ pub fn plan(bound: BoundQuery, catalog: &Catalog, ctx: &QueryContext) -> Result<
             (optimize::optimize_shell(shell)?, fragments)
         }
     };
+    let questions = cutter.questions(&fragments);
     Ok(QueryPlan {
+        questions,
         columns: bound.columns,
         parameters: bound.parameters.clone(),
         fragments,
@@ -368,6 +387,7 @@ fn fragment(
     sql: crate::plan::SqlTemplate,
     columns: Vec<PgType>,
     schema: arrow::datatypes::SchemaRef,
+    estimated_rows: Option<f64>,
 ) -> Fragment {
     Fragment {
         source: remote.source.id.clone(),
@@ -376,7 +396,7 @@ fn fragment(
         sql,
         columns,
         schema,
-        estimated_rows: remote.estimated_rows(),
+        estimated_rows,
         estimated_bytes: None,
         estimated_seconds: None,
         single_table: remote.block.single_table.clone(),

@@ -70,7 +70,10 @@ impl Cutter<'_> {
         let mut graph = JoinGraph::default();
         for part in parts {
             let (plan, site) = (part.plan(), self.position(part));
-            let rows = stats::estimate(plan)?.rows;
+            let rows = match part {
+                Part::Remote(remote) => self.rows(remote)?,
+                Part::Local(plan) => stats::estimate(plan)?.rows,
+            };
             let source = part.remote().map(|r| r.source.kind);
             graph.relations.push(Relation {
                 copies: vec![Copy { site, engine: source.unwrap_or(EngineKind::System) }],

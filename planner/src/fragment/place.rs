@@ -134,7 +134,7 @@ impl Cutter<'_> {
         if let Some(chosen) = self.placement.random(sites.len() + 1) {
             return sites.get(chosen).map(|s| (*s).clone());
         }
-        let sizes: Option<Vec<f64>> = remotes.iter().map(|r| bytes(&r.plan)).collect();
+        let sizes: Option<Vec<f64>> = remotes.iter().map(|r| self.bytes(r)).collect();
         let (Some(sizes), Some(result)) = (sizes, bytes(node)) else {
             // Nothing is known of the sizes: where all of it is already, none of it moves.
             return sites.into_iter().find(|s| remotes.iter().all(|r| r.source.site == **s)).cloned();

@@ -257,6 +257,7 @@ impl Bench {
             local: Vec::new(),
             residency: Arc::default(),
             placements: Vec::new(),
+            questions: Vec::new(),
         })
     }
 

@@ -75,6 +75,9 @@ struct Args {
     /// Also ship whole tables (slow)
     #[arg(long)]
     everything: bool,
+    /// Go on serving afterwards, for a psql of your own, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
     /// Print each query's EXPLAIN ANALYZE under the last mode
     #[arg(long)]
     explain: bool,
@@ -166,7 +169,14 @@ struct Cost {
 fn run(args: &Args) -> Result<()> {
     let bench = prepare(args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(measure(args, &bench))
+    runtime.block_on(async {
+        measure(args, &bench).await?;
+        if args.stay {
+            println!("psql '{}'   until Ctrl-C", bench.gateway.url());
+            tokio::signal::ctrl_c().await?;
+        }
+        Ok(())
+    })
 }
 
 async fn measure(args: &Args, bench: &Bench) -> Result<()> {

@@ -73,7 +73,7 @@ impl Cutter<'_> {
             |f: usize| inputs.iter().position(|i| i.contains(&f)).map_or(self.network.home, |step| sites[step]);
         let mut fragments = Fragments {
             all,
-            rows: all.iter().map(|f| f.estimated_rows().unwrap_or(f64::INFINITY)).collect(),
+            rows: all.iter().map(|f| self.rows(f).unwrap_or(f64::INFINITY)).collect(),
             readers: (0..all.len()).map(reader).collect(),
             sites,
             values: BTreeMap::new(),
@@ -147,7 +147,7 @@ impl Fragments<'_> {
             return Some(*left);
         }
         let remote = self.all.get(column.0)?;
-        let rows = remote.estimated_rows()?;
+        let rows = self.rows.get(column.0).copied().filter(|rows| rows.is_finite())?;
         let expr = Expr::Column(Column::from(remote.plan.schema().qualified_field(column.1)));
         Some(stats::distinct_of(&expr, &remote.plan).unwrap_or(rows).max(1.0))
     }
