@@ -1,5 +1,6 @@
 //! Connections for rows to one site: one for each stream at a time, so that no stream's window or loss slows another. Idle ones
-//! are kept for the next stream, which then needs no handshake over the WAN. They need no control connection beside them.
+//! are kept for the next stream, which then needs no handshake over the WAN. One that has carried much has found out how much the
+//! path takes, so it is for who needs much again; small answers take one that has not. They need no control connection beside them.
 
 use std::sync::Arc;
 
@@ -21,14 +22,19 @@ const IDLE: usize = 8;
 pub struct Channels {
     dialer: Dialer,
     io: Handle,
-    idle: Mutex<Vec<Channel>>,
+    /// With the bytes that each has carried.
+    idle: Mutex<Vec<(Channel, u64)>>,
 }
 
 /// A connection in use. It is kept for others only if it is given back in good order.
 pub struct Taken {
     channel: Channel,
+    carried: u64,
     channels: Arc<Channels>,
 }
+
+/// What fits into the first round trips of any connection.
+const SMALL: f64 = 64e3;
 
 impl Channels {
     pub fn new(dialer: Dialer, io: Handle) -> Self {
@@ -49,18 +55,26 @@ impl Channels {
         self.dialer.lost()
     }
 
-    pub async fn take(self: &Arc<Self>) -> Result<Taken> {
-        let idle = self.idle.lock().pop();
-        let channel = match idle {
-            Some(channel) => channel,
+    /// For so many bytes, as far as anybody knows.
+    pub async fn take(self: &Arc<Self>, bytes: Option<f64>) -> Result<Taken> {
+        let (channel, carried) = match self.idle(bytes.is_some_and(|bytes| bytes <= SMALL)) {
+            Some(idle) => idle,
             None => {
                 // The connection's own task must not run on the threads that compute.
                 let dialer = self.dialer.clone();
                 let connecting = self.io.spawn(async move { dialer.channel().await });
-                connecting.await.unwrap_or_else(|_| Err(self.dialer.unreachable("the gateway is shutting down")))?
+                let connected = connecting.await;
+                (connected.unwrap_or_else(|_| Err(self.dialer.unreachable("the gateway is shutting down")))?, 0)
             }
         };
-        Ok(Taken { channel, channels: self.clone() })
+        Ok(Taken { channel, carried, channels: self.clone() })
+    }
+
+    fn idle(&self, small: bool) -> Option<(Channel, u64)> {
+        let mut idle = self.idle.lock();
+        let by_bytes = |i: &usize| idle[*i].1;
+        let at = if small { (0..idle.len()).min_by_key(by_bytes) } else { (0..idle.len()).max_by_key(by_bytes) };
+        at.map(|at| idle.swap_remove(at))
     }
 
     /// The site is lost: no connection to it is of use.
@@ -75,11 +89,11 @@ impl Taken {
             .max_decoding_message_size(LONGEST_MESSAGE)
     }
 
-    /// The stream has ended by itself.
-    pub fn give_back(self) {
+    /// The stream has ended by itself, after so many bytes.
+    pub fn give_back(self, bytes: u64) {
         let mut idle = self.channels.idle.lock();
         if idle.len() < IDLE {
-            idle.push(self.channel);
+            idle.push((self.channel, self.carried + bytes));
         }
     }
 }

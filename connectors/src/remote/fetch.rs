@@ -46,6 +46,8 @@ pub struct Fetch {
     pub ticket: Ticket,
     pub schema: SchemaRef,
     pub supply: Supply,
+    /// What is expected of it.
+    pub bytes: Option<f64>,
     /// As its producer was told, if `None`.
     pub compression: Option<proto::Compression>,
     pub progress: Arc<Progress>,
@@ -148,9 +150,9 @@ impl Transfer {
     async fn connect(&self, portion: Portion, patience: &mut Patience) -> Result<Incoming> {
         loop {
             let from = self.books.lock().ledger.missing(Portion { from: 0, ..portion });
-            let Fetch { ticket, compression, .. } = self.fetch;
+            let Fetch { ticket, compression, bytes, .. } = self.fetch;
             let order = Order { ticket, portion: Portion { from, ..portion }, compression };
-            match patience.limit(Incoming::open(&self.channels, &order)).await {
+            match patience.limit(Incoming::open(&self.channels, &order, bytes)).await {
                 Some(Ok(incoming)) => {
                     patience.connected();
                     return Ok(incoming);

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::fetch::{self, Fetch, Supply};
 use super::site::{Connected, RemoteSite, Shared};
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
-use crate::site::Lease;
+use crate::site::{Lease, row_width};
 use crate::step::{Made, Produced, Step};
 use crate::wire::proto::{self, from_gateway, reply, request};
 use crate::wire::{Ticket, compression, malformed};
@@ -114,9 +114,15 @@ impl RemoteSession {
         Ok(())
     }
 
-    async fn fetch(&self, ticket: Ticket, schema: SchemaRef, supply: Supply) -> Result<SendableRecordBatchStream> {
+    async fn fetch(
+        &self,
+        ticket: Ticket,
+        schema: SchemaRef,
+        supply: Supply,
+        bytes: Option<f64>,
+    ) -> Result<SendableRecordBatchStream> {
         let (progress, lost) = (Arc::default(), self.lost_token().clone());
-        let fetch = Fetch { ticket, schema: schema.clone(), supply, compression: None, progress, lost };
+        let fetch = Fetch { ticket, schema: schema.clone(), supply, bytes, compression: None, progress, lost };
         let rows = fetch::fetch(&self.shared().channels, fetch).await?;
         // The site keeps what it has for the lease as long as somebody reads.
         let lease = self.lease.clone();
@@ -148,6 +154,7 @@ impl EngineSession for RemoteSession {
 
     async fn step(&self, step: Step) -> Result<(SendableRecordBatchStream, Option<Produced>)> {
         let (schema, ticket) = (step.scan.schema.clone(), Ticket::random());
+        let bytes = step.scan.estimated_rows.map(|rows| rows * row_width(&schema) as f64);
         // Its filters are told of.
         let produced = match step.filters.is_empty() {
             true => {
@@ -156,7 +163,7 @@ impl EngineSession for RemoteSession {
             }
             false => Some(self.produce(ticket, step)?),
         };
-        Ok((self.fetch(ticket, schema, Supply::Piped).await?, produced))
+        Ok((self.fetch(ticket, schema, Supply::Piped, bytes).await?, produced))
     }
 
     fn produce(&self, ticket: Ticket, step: Step) -> Result<Produced> {
@@ -168,7 +175,7 @@ impl EngineSession for RemoteSession {
     }
 
     async fn keys(&self, ticket: Ticket) -> Result<SendableRecordBatchStream> {
-        self.fetch(ticket, crate::keys::schema(), Supply::Held { parts: 1 }).await
+        self.fetch(ticket, crate::keys::schema(), Supply::Held { parts: 1 }, Some(0.0)).await
     }
 
     async fn lost(&self) -> Error {

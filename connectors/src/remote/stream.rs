@@ -12,6 +12,7 @@ use planner::{Error, Result};
 use tonic::{Code, Status, Streaming};
 
 use super::channels::{Channels, Taken};
+use crate::exchange::batch_bytes;
 use crate::wire::{Ending, Order, from_status, malformed};
 
 /// Why there are no more rows.
@@ -34,18 +35,20 @@ pub(super) struct Incoming {
     taken: Taken,
     decoder: FlightDataDecoder,
     ending: Arc<Mutex<Option<Vec<u8>>>>,
+    /// Bytes of Arrow data.
+    carried: u64,
     channels: Arc<Channels>,
 }
 
 impl Incoming {
     /// Asks, and waits until the site has the rows.
-    pub async fn open(channels: &Arc<Channels>, order: &Order) -> Result<Self, Broken> {
-        let taken = channels.take().await.map_err(Broken::Off)?;
+    pub async fn open(channels: &Arc<Channels>, order: &Order, bytes: Option<f64>) -> Result<Self, Broken> {
+        let taken = channels.take(bytes).await.map_err(Broken::Off)?;
         let ticket = arrow_flight::Ticket { ticket: order.bytes().into() };
         let got = taken.client().do_get(ticket).await.map_err(|status| broken(channels, &status))?;
         let ending = Arc::default();
         let decoder = FlightDataDecoder::new(before_ending(got.into_inner(), Arc::clone(&ending)));
-        Ok(Self { taken, decoder, ending, channels: channels.clone() })
+        Ok(Self { taken, decoder, ending, carried: 0, channels: channels.clone() })
     }
 
     pub async fn next(&mut self) -> Result<Got, Broken> {
@@ -58,6 +61,7 @@ impl Incoming {
             };
             let number = message.app_metadata().first_chunk().map(|number| u64::from_be_bytes(*number));
             if let DecodedPayload::RecordBatch(batch) = message.payload {
+                self.carried += batch_bytes(&batch);
                 return Ok(Got::Batch(number, batch));
             }
         }
@@ -69,7 +73,7 @@ impl Incoming {
 
     /// It has ended by itself: its connection is good for another one.
     pub fn give_back(self) {
-        self.taken.give_back();
+        self.taken.give_back(self.carried);
     }
 }
 

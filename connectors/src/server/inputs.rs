@@ -13,7 +13,7 @@ use super::Site;
 use crate::engine::{EngineSession, ScanRequest, SessionRequest};
 use crate::exchange::{Claimed, Portion};
 use crate::remote::{Fetch, Supply, fetch};
-use crate::site::{Lease, Sources, input_source};
+use crate::site::{Lease, Sources, input_source, row_width};
 use crate::step::{Input, Origin};
 use crate::wire::{Ticket, compression};
 
@@ -96,9 +96,11 @@ pub async fn open(
             Claimed::Held { relation, .. } => relation.rows(),
         }),
         Origin::Peer(peer) => {
+            let bytes = estimated_rows.map(|rows| rows * row_width(&schema) as f64);
             let request = Fetch {
                 ticket,
                 schema,
+                bytes,
                 supply: Supply::Held { parts: streams(peer.link.as_ref(), estimated_rows) },
                 compression: Some(compression(peer.link.as_ref())),
                 progress: Arc::default(),

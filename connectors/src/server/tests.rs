@@ -90,7 +90,7 @@ fn channels(address: SocketAddr) -> Arc<Channels> {
 
 fn order(ticket: Ticket, supply: Supply) -> Fetch {
     let lost = CancellationToken::new();
-    Fetch { ticket, schema: schema(), supply, compression: None, progress: Arc::default(), lost }
+    Fetch { ticket, schema: schema(), supply, bytes: None, compression: None, progress: Arc::default(), lost }
 }
 
 fn numbers(batches: &[RecordBatch]) -> Vec<i64> {

@@ -129,8 +129,8 @@ impl RelationExec {
     }
 }
 
-/// A guess of a row's bytes, for choosing build sides.
-pub(super) fn row_width(schema: &SchemaRef) -> usize {
+/// A guess of a row's bytes, for choosing build sides and connections.
+pub(crate) fn row_width(schema: &SchemaRef) -> usize {
     const VARIABLE: usize = 32;
     schema.fields().iter().map(|f| f.data_type().primitive_width().unwrap_or(VARIABLE)).sum::<usize>().max(1)
 }

@@ -32,6 +32,7 @@ mod wiring;
 pub use compute::caught;
 pub(crate) use error::{chain, translate};
 pub use executor::Executor;
+pub(crate) use leaves::row_width;
 pub use measure::{FragmentMeasure, Measurements, OperatorMeasure};
 pub use memory::SitePool;
 pub use run::{Lease, QueryRun, SourceHandle, Sources, SystemTables};

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use cost_model::SourceId;
 use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_expr::LogicalPlan;
 

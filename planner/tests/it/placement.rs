@@ -7,6 +7,7 @@ use cost_model::{Link, Links, SourceId};
 use planner::bind::{Passthrough, bind, parse};
 use planner::catalog::{Catalog, Column, ColumnStats, EngineKind, Placement, Source, Table, TableKind};
 use planner::context::{self, Aggregation, Reduction};
+use planner::fragment::RowCounts;
 use planner::plan::{Fragment, QueryPlan};
 use planner::search::network::Network;
 use planner::{PgType, QueryContext, fragment};
@@ -176,6 +177,34 @@ fn keys_go_straight_to_what_they_filter() {
     let orders = plan.fragments.iter().find(|f| f.source.as_str() == "orders").unwrap();
     assert_eq!(plan.fragments[orders.key_filters[0].from].source.as_str(), "customers");
     assert!(orders.key_filters[0].column.is_some());
+}
+
+#[test]
+fn a_source_that_was_asked_is_believed() {
+    let catalog = catalog();
+    let plan = |sql: &str, known: &RowCounts| {
+        let statements = parse(sql).unwrap();
+        let context = QueryContext::default();
+        let bound = bind(&statements[0].statement, &catalog, &context, sql, &[], &Passthrough::default()).unwrap();
+        fragment::plan_with(bound, &catalog, &context, known).unwrap()
+    };
+    let sql = "select c.name, o.price from customers c join orders o on o.ref = c.id where c.kind = 3";
+    let first = plan(sql, &RowCounts::default());
+    let [question] = first.questions.as_slice() else { panic!("{:?}", first.questions) };
+    assert!(question.source.as_str() == "customers" && question.sql.contains("\"kind\" = 3"), "{question:?}");
+    let second = plan(sql, &RowCounts([(question.clone(), 7.0)].into()));
+    check(&second);
+    let customers = second.fragments.iter().find(|f| f.source.as_str() == "customers").unwrap();
+    assert_eq!(customers.estimated_rows, Some(7.0));
+    assert!(second.questions.is_empty());
+    // Nothing stands between table and result, nothing is known of the value yet, or one source answers all.
+    for sql in [
+        "select c.name, o.price from customers c join orders o on o.ref = c.id",
+        "select c.name, o.price from customers c join orders o on o.ref = c.id where c.kind = $1::int",
+        "select c.name from customers c where c.kind = 3",
+    ] {
+        assert_eq!(plan(sql, &RowCounts::default()).questions, [], "{sql}");
+    }
 }
 
 #[test]

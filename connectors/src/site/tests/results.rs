@@ -123,7 +123,6 @@ async fn system_tables_are_read_when_the_query_runs() {
         columns: vec![column("k", PgType::INT8), column("t", PgType::TEXT)],
         keys: Vec::new(),
         placements: Vec::new(),
-        questions: Vec::new(),
         rows: None,
         bytes: None,
         comment: None,
