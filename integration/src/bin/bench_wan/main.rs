@@ -211,8 +211,12 @@ async fn measure(args: &Args, bench: &Bench) -> Result<()> {
             for mode in &modes {
                 ask(&client, &MODES[*mode].settings()).await;
                 let (before, started) = (bench.wan.bytes(), Instant::now());
-                let Answer::Rows(rows) = ask(&client, &sql).await else {
-                    return Err(format!("Q{number} failed with {}", MODES[*mode].name).into());
+                let rows = match ask(&client, &sql).await {
+                    Answer::Rows(rows) => rows,
+                    Answer::Error { sqlstate, message } => {
+                        let mode = MODES[*mode].name;
+                        return Err(format!("Q{number} failed with {mode}: {sqlstate} {message}").into());
+                    }
                 };
                 let cost =
                     Cost { seconds: started.elapsed().as_secs_f64(), bytes: (bench.wan.bytes() - before) as f64 };
